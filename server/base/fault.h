@@ -1,0 +1,32 @@
+/*
+ * fault: counters that make the n-th call of a kind fail, for tests.
+ *
+ * In a build with -Dfaults=true the environment arms them at start: LEAT_FAULT_ALLOC=7 fails
+ * the seventh counted allocation, LEAT_FAULT_ALLOC=7+ that one and all that follow,
+ * LEAT_FAULT_PLANT=name switches a planted bug on (tests/selftest). In every other build
+ * fault_hit() and fault_planted() are the constant false and cost nothing.
+ */
+#ifndef LEAT_BASE_FAULT_H
+#define LEAT_BASE_FAULT_H
+
+#include <stdbool.h>
+
+enum fault_kind { FAULT_ALLOC, FAULT_KINDS };
+
+#ifdef LEAT_FAULTS
+/* Read the environment; call once before the first thread starts. */
+void fault_init(void);
+/* Make the n-th coming call fail (0: none); `onwards` also all after it. For unit tests. */
+void fault_arm(enum fault_kind kind, long nth, bool onwards);
+/* How many calls of a kind have been counted since it was armed. */
+long fault_count(enum fault_kind kind);
+bool fault_hit(enum fault_kind kind);
+/* Is the planted bug of that name switched on? */
+bool fault_planted(const char *name);
+#else
+#define fault_init() ((void)0)
+#define fault_hit(kind) ((void)(kind), false)
+#define fault_planted(name) ((void)(name), false)
+#endif
+
+#endif
