@@ -1,0 +1,49 @@
+/*
+ * registry: the stages that this server has.
+ *
+ * Built-in ones stand in a linker section of the program; modules are loaded from folders.
+ * A file that cannot be loaded is remembered with the reason and the rest serves. Filled at
+ * start, never changed afterwards, so reading needs no lock.
+ */
+#ifndef LEAT_PLUGIN_REGISTRY_H
+#define LEAT_PLUGIN_REGISTRY_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "job/definition.h"
+#include "stages/stage.h"
+
+struct registry;
+
+/* With the built-in stages. */
+int registry_new(struct registry **ret, struct error *err);
+void registry_free(struct registry *registry);
+
+/*
+ * Load every *.so of a folder, in order of name. Refuses what has no `leat_stage`, a newer
+ * ABI, a wrong size, no name, no run, a name that is taken: each is remembered and logged.
+ * Fails only when the folder cannot be read.
+ */
+int registry_load_dir(struct registry *registry, const char *dir, struct error *err);
+
+size_t registry_count(const struct registry *registry);
+/* In order of name. */
+const struct stage *registry_at(const struct registry *registry, size_t index);
+const struct stage *registry_find(const struct registry *registry, const char *name);
+/* The file it came from, NULL for a built-in one. */
+const char *registry_file(const struct registry *registry, const struct stage *stage);
+
+/* [{"file":…,"reason":…}]; NULL without memory. */
+json_t *registry_refused(const struct registry *registry);
+/* What GET /v1/stages/{name} answers. */
+json_t *registry_describe(const struct registry *registry, const struct stage *stage);
+
+/* For definition_parse(). Owner: the registry. */
+const struct catalog *registry_catalog(const struct registry *registry);
+
+const char *stage_kind_name(enum stage_kind kind);
+const char *stage_threads_name(enum stage_threads threads);
+
+#endif
