@@ -118,6 +118,8 @@ struct stage {
 	enum stage_result (*report)(void *instance, struct stage_ctx *ctx);
 };
 
+#pragma GCC visibility push(default)
+
 /* ---- the item ---- */
 
 /* Thread of all of these: the one that runs the callback, unless said otherwise. */
@@ -180,6 +182,8 @@ const char *stage_state(struct stage_ctx *ctx, size_t *ret_len);
 enum stage_result stage_state_set(struct stage_ctx *ctx, const void *bytes, size_t len);
 /* How many items a source may emit in this run; at least 1. */
 size_t stage_room(struct stage_ctx *ctx);
+
+#pragma GCC visibility pop
 
 /* ---- registration ---- */
 

@@ -1,0 +1,155 @@
+/*
+ * engine: jobs that run. What HTTP and the command line talk to.
+ *
+ *	engine_create ─► struct job ─► upload_line… ─► pipeline (compute threads) ─► ledger ─► reader_fetch
+ *
+ * Everything here is called on the loop thread and returns at once. What has to wait for the
+ * disk takes a reply: it is called later on the loop, exactly once, unless the call itself
+ * has failed (returned -1): then never. A reply is not called from within the call.
+ *
+ * Owner: the engine owns jobs. A `struct job *` given to a reply or returned by engine_find()
+ * is good until the loop turns; keep it longer with job_ref()/job_unref().
+ */
+#ifndef LEAT_ENGINE_ENGINE_H
+#define LEAT_ENGINE_ENGINE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "job/definition.h"
+#include "job/record.h"
+#include "ledger/ledger.h"
+#include "plugin/registry.h"
+
+struct engine;
+struct job;
+
+struct engine_config {
+	unsigned compute;       /* threads; 0: one a core */
+	unsigned blocking_max;  /* threads of blocking stages, in all; default 256 */
+	uint64_t item_max;      /* bytes of an item that comes in; default 1 MiB */
+	uint64_t output_max;    /* bytes that one item may become in one attempt; default 16 MiB */
+	uint64_t hot_bytes;     /* input a job keeps in memory before its first queue; 2 MiB */
+	uint64_t stall_ms;      /* no item moved for that long: stalled; default 60,000 */
+	uint64_t flush_ms;      /* results wait at most this long for company; default 50 */
+	uint64_t reserve_bytes; /* of the ledger, kept for what was accepted; default 1/16 of max */
+	unsigned jobs_max;      /* that are not done; default 10,000 */
+	unsigned cache_max;     /* done jobs kept in memory; default 1,000 */
+	unsigned keys_max;      /* idempotency keys a job; default 10,000 */
+	struct definition_rules rules;
+};
+extern const struct engine_config engine_config_default;
+
+/* Opens, recovers what the ledger holds, starts the threads. Borrowed: all but config. */
+int engine_open(const struct engine_config *config, uv_loop_t *loop, struct ledger *ledger,
+	struct registry *registry, struct engine **ret, struct error *err);
+/*
+ * Stop admitting (engine_admits() is false from now on), let what is in hand end for at most
+ * `drain_ms`, commit, then call `drained`. Calling it again with 0 ends it at once. Nothing
+ * is lost either way: what had no outcome runs at the next start.
+ */
+void engine_drain(struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg);
+/* Ends the threads, commits, frees. After `drained`, or where no job was ever made. */
+void engine_close(struct engine *engine);
+
+/* Are new jobs and items taken? Otherwise says why: ERR_DRAINING, ERR_DISK_FULL, ERR_STORE. */
+bool engine_admits(struct engine *engine, struct error *ret_why);
+/* Totals, limits in force, memory, disk, commit latency: the engine's part of /v1/server. */
+json_t *engine_status(struct engine *engine);
+const struct engine_config *engine_config(const struct engine *engine);
+struct registry *engine_registry(struct engine *engine);
+struct ledger *engine_ledger(struct engine *engine);
+uv_loop_t *engine_loop(struct engine *engine);
+
+/* ---- jobs ---- */
+
+/* err NULL: it is on disk. job is NULL when there is none (any more). */
+typedef void (*job_reply)(void *arg, struct job *job, const struct error *err);
+
+/* Takes the definition, also on failure. `ephemeral`: of /v1/run; removed at the next start. */
+int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
+	job_reply reply, void *arg, struct error *err);
+/* Jobs that are not done, and some that are; NULL otherwise: then ask engine_fetch(). */
+struct job *engine_find(struct engine *engine, const struct id *id);
+/* Any job; reads the ledger on another thread where needed. ERR_JOB_NOT_FOUND. */
+int engine_fetch(struct engine *engine, const struct id *id, job_reply reply, void *arg,
+	struct error *err);
+
+struct job *job_ref(struct job *job);
+void job_unref(struct job *job);
+
+const struct id *job_id(const struct job *job);
+const char *job_id_text(const struct job *job);
+struct engine *job_engine(const struct job *job);
+enum job_state job_state(const struct job *job);
+bool job_is_done(const struct job *job);
+uint64_t job_version(const struct job *job);
+const struct definition *job_definition(const struct job *job);
+/* What is on disk. */
+const struct job_record *job_record(const struct job *job);
+/* The job resource of the API; NULL without memory. */
+json_t *job_to_json(struct job *job);
+
+/* Each moves the state or says ERR_STATE_CONFLICT; doing what is done already succeeds. */
+int job_close_input(struct job *job, job_reply reply, void *arg, struct error *err);
+int job_pause(struct job *job, job_reply reply, void *arg, struct error *err);
+int job_resume(struct job *job, job_reply reply, void *arg, struct error *err);
+int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err);
+/* Gone for every later request when the reply comes; its bytes go in the background. */
+int job_delete(struct job *job, job_reply reply, void *arg, struct error *err);
+/* The body of PATCH. ERR_DEFINITION with mistakes. */
+int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, job_reply reply,
+	void *arg, struct error *err);
+/*
+ * Run failed items again: those numbers, or all (items NULL). ERR_STATE_CONFLICT where the
+ * job's state does not allow it (cancelled, failed); numbers that have not failed are passed
+ * over. The reply's job stands at `running` with its counts true.
+ */
+int job_retry(struct job *job, const uint64_t *items, size_t count,
+	void (*reply)(void *arg, struct job *job, uint64_t retried, const struct error *err),
+	void *arg, struct error *err);
+
+/* ---- waiting for something to happen to a job ---- */
+
+enum job_event {
+	JOB_EVENT_RESULTS = 1,  /* results or failures were committed */
+	JOB_EVENT_STATE = 2,    /* the state moved */
+	JOB_EVENT_VERSION = 4,  /* anything visible; at most 4 a second while it runs */
+	JOB_EVENT_STALLED = 8,  /* stalled set or cleared */
+	JOB_EVENT_DELETED = 16, /* it is gone */
+};
+/*
+ * Called on the loop with the events that happened (a mask) until job_unwatch(); may unwatch
+ * itself. `watch` is the caller's storage.
+ */
+struct job_watch {
+	struct list link;
+	void (*fn)(struct job_watch *watch, struct job *job, unsigned events);
+};
+void job_watch(struct job *job, struct job_watch *watch);
+/* Those of every job, for /v1/events. */
+void engine_watch(struct engine *engine, struct job_watch *watch);
+void job_unwatch(struct job_watch *watch);
+
+/* ---- the list of jobs ---- */
+
+struct job_filter {
+	int state;        /* enum job_state, -1: any */
+	const char *name; /* NULL: any */
+	json_t *labels;   /* object of strings that must all match, NULL: any */
+};
+/*
+ * Newest first, those with ids below `before` (NULL: all), at most `limit`: `jobs` is an array
+ * of job resources (owner: the callee), `more` says whether another page exists.
+ * Filter is copied.
+ */
+int engine_list(struct engine *engine, const struct job_filter *filter, const struct id *before,
+	unsigned limit,
+	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err), void *arg,
+	struct error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * split: a body into items, as it comes in, in pieces of any size.
+ *
+ * Three shapes: NDJSON (one value a line, LF or CRLF, blank lines are passed over), a JSON
+ * array (its elements are the items), a single value. JSON text decides between the latter
+ * two by its first byte. Nothing but the item under way is ever buffered, and that only up
+ * to `item_max`: a longer one is refused by its line without being kept.
+ *
+ *	struct split split; split_init(&split, SPLIT_LINES, item_max);
+ *	split_feed(&split, bytes, len);            borrowed until the next feed
+ *	while ((got = split_next(&split, &item)) == SPLIT_ITEM) …
+ *	split_end(&split) and split_next() again for the last line
+ *
+ * The consumer may stop between two items (no room) and go on later. It checks the JSON of
+ * an item with json_check(). Thread: one.
+ */
+#ifndef LEAT_ENGINE_SPLIT_H
+#define LEAT_ENGINE_SPLIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum split_shape { SPLIT_LINES, SPLIT_JSON };
+
+enum split_result {
+	SPLIT_MORE,  /* everything fed so far is dealt with */
+	SPLIT_ITEM,  /* one item, see ret */
+	SPLIT_ERROR, /* err of the item says what is wrong with it, at which line */
+	SPLIT_NOMEM,
+};
+
+struct split_item {
+	const char *bytes; /* borrowed until the next call */
+	size_t len;
+	uint64_t line;  /* 1-based physical line (lines) or element number (array) */
+	uint64_t lines; /* physical lines since the item before, this one included */
+	struct error err; /* SPLIT_ERROR: ERR_ITEM_TOO_LARGE or ERR_ITEM_INVALID */
+	bool fatal;       /* SPLIT_ERROR: the rest cannot be split (broken array) */
+};
+
+struct split {
+	enum split_shape shape;
+	size_t item_max;
+	const char *at, *end;   /* what is left of the piece fed last */
+	struct buf carry;       /* the item under way, when it began in an earlier piece */
+	uint64_t line, last_item_line;
+	bool ended, skipping;
+	/* JSON text: */
+	int depth;
+	bool in_string, escaped, is_array, started, expect_value, finished;
+};
+
+void split_init(struct split *split, enum split_shape shape, size_t item_max);
+void split_done(struct split *split);
+void split_feed(struct split *split, const char *bytes, size_t len);
+void split_end(struct split *split);
+enum split_result split_next(struct split *split, struct split_item *ret);
+/* Physical lines behind the last item (blank, refused), for upload_seen(). */
+uint64_t split_trailing_lines(const struct split *split);
+
+/*
+ * Is it one JSON text, UTF-8, without raw line ends, at most 1,024 deep? ERR_ITEM_INVALID
+ * with position and reason. Memory for it is kept by the checker (bounded by item size).
+ */
+struct json_check;
+int json_check_new(struct json_check **ret, struct error *err);
+void json_check_free(struct json_check *check);
+int json_check(struct json_check *check, const char *bytes, size_t len, struct error *err);
+
+#endif
