@@ -26,7 +26,8 @@ class Server:
             command += ["--stages", str(stages)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        text=True, errors="replace")
+                                        text=True, errors="replace",
+                                        start_new_session=True)  # Ctrl-C is ours
         self.port = None
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
