@@ -96,7 +96,7 @@ struct failure_view {
 	const char *error, *input;
 };
 int failure_view(const void *bytes, size_t len, struct failure_view *ret, struct error *err);
-/* Append a whole failure record. */
+/* Append a whole record; the head says how long the texts are, the rest of it is filled in. */
 int failure_encode(struct failure_head head, const char *error, const char *input,
 	struct buf *to);
 

@@ -5,10 +5,11 @@
  * one transaction, commits with one sync, and hands them back to the loop. While it syncs,
  * the next group gathers: that is the whole of group commit.
  *
- *	submit ─► queue ─► gather() ─► begin, apply × n, before_commit, commit ─► on_commit ─► done × n on the loop
- *	                                      │ failed: abort, on_abort
- *	                                      └─► operations that may fail: refuse(), done(error)
- *	                                          operations that must not: tried again, in order
+ *	submit ─► queue ─► gather() ─► begin, apply × n, before_commit, commit
+ *	                                  │          ok: on_commit, then done × n on the loop
+ *	                                  │ failed: abort, on_abort
+ *	                                  └─► what may fail: refuse(), done(error)
+ *	                                      what must not: tried again, in order
  *
  * When the store cannot be written (disk full, I/O), operations that may fail (an upload's
  * block, a new job) are refused at once with the reason; those that must happen (results of

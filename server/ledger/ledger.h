@@ -40,7 +40,10 @@ struct ledger_stat {
 	bool writable;       /* the last commit worked */
 };
 
-/* Visits return false to stop. Bytes are borrowed for the call. */
+/*
+ * Visits return false to stop. Bytes are borrowed for the call: copy and return soon, for a
+ * commit may have to wait for the visit, and do not write from inside one.
+ */
 typedef bool (*ledger_job_fn)(void *arg, const struct id *job, const void *definition,
 	size_t definition_len, const void *record, size_t record_len);
 typedef bool (*ledger_key_fn)(void *arg, const char *key, size_t len, uint64_t lines);
@@ -98,10 +101,17 @@ struct ledger_ops {
 	 */
 	int (*next_input)(struct ledger *ledger, const struct id *job, uint64_t from,
 		uint64_t *ret_block, struct buf *bytes, struct buf *bitmap, struct error *err);
-	/* Numbers of the first and last stored block and the sum of their bytes; 0 if none. */
+	/*
+	 * Numbers of the first and last stored block and the sum of their bytes. Returns 1, or
+	 * 0 when there is none (and then all three are 0).
+	 */
 	int (*input_range)(struct ledger *ledger, const struct id *job, uint64_t *ret_first,
 		uint64_t *ret_last, uint64_t *ret_bytes, struct error *err);
-	/* Values from the one that holds `seq` on, in order, until `fn` says stop. */
+	/*
+	 * Values from the one that holds `seq` on (if it has been dropped: from the next one),
+	 * in order, until `fn` says stop. A failure holds its own number, a result block as
+	 * many as it has lines.
+	 */
 	int (*each_value)(struct ledger *ledger, const struct id *job, enum ledger_log log,
 		uint64_t seq, ledger_value_fn fn, void *arg, struct error *err);
 	int (*each_key)(struct ledger *ledger, const struct id *job, ledger_key_fn fn, void *arg,
