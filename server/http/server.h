@@ -1,0 +1,60 @@
+/*
+ * server: HTTP on the libuv loop.
+ *
+ *	socket ─► libmicrohttpd ─► request ─► router ─► a handler ─► engine
+ *	                              ▲                                 │ a reply, room, results
+ *	                              └────────── resumed ◄─────────────┘
+ *
+ * libmicrohttpd has no thread of its own here: its epoll descriptor is one of the loop's, so
+ * everything of HTTP happens on the loop thread and nothing needs a lock. A request that has
+ * to wait is suspended: its socket is not read, and TCP stops whoever uploads.
+ *
+ * Life: start ─► serve ─► quiesce ─► stop. Draining is the caller's: engine_drain() first
+ * (/readyz says 503 and results can still be read meanwhile), then quiesce, then stop.
+ *
+ * Thread: loop. Nothing here logs that it listens; the caller knows the port.
+ */
+#ifndef LEAT_HTTP_SERVER_H
+#define LEAT_HTTP_SERVER_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+struct http_config {
+	const char *address;        /* "127.0.0.1", "::", "localhost" */
+	uint16_t port;              /* 0: any free one, see http_server_port() */
+	unsigned connections_max;   /* the descriptors for them are asked of the system */
+	size_t connection_memory;   /* bytes; a piece of a body is at most half of it */
+	size_t head_max;            /* bytes of a request's line and headers */
+	unsigned idle_timeout_s;    /* a connection where nothing moves; 0: for ever */
+	size_t body_max;            /* bytes of a JSON document that is kept whole */
+	double ratio_max;           /* decoded bytes for each byte of a compressed body */
+	uint64_t discard_max;       /* bytes of a refused body that are read and thrown away */
+	unsigned discard_ms;        /* and for how long */
+	unsigned sse_comment_ms;    /* how often an idle event stream says that it lives */
+	unsigned page_limit_max;    /* of `limit` in lists of jobs */
+};
+extern const struct http_config http_config_default;
+
+struct http_server;
+
+/*
+ * Listen and serve from now on. `config` is copied, `engine` is borrowed until stop.
+ * Errors: ERR_BUSY (the port is taken), ERR_BAD_REQUEST (no such address), ERR_INTERNAL.
+ */
+int http_server_start(const struct http_config *config, struct engine *engine,
+	struct http_server **ret, struct error *err);
+uint16_t http_server_port(const struct http_server *server);
+/* Requests that have not been answered whole. */
+unsigned http_server_active(const struct http_server *server);
+/* Accept no more, end followers, refuse uploads that wait; other replies go on. */
+void http_server_quiesce(struct http_server *server);
+/*
+ * Cut what is left. The handles are closed when the loop has turned once more, and only then
+ * is the memory given back: run the loop until it has nothing to do.
+ */
+void http_server_stop(struct http_server *server);
+
+#endif
