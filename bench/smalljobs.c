@@ -278,6 +278,11 @@ static void run_jobs(
 				begin(client);
 		}
 	}
+	for (unsigned i = 0; i < clients; i++)
+		close(all[i].fd);
+	close(epoll);
+	free(reply);
+	free(all);
 }
 
 /* --- latency ---------------------------------------------------------------- */
@@ -320,6 +325,11 @@ static void run_latency(unsigned short port, size_t items, struct samples *sampl
 		read_reply(sender, reply);
 		expect(reply, strstr(reply->body, "\"accepted\":1") != NULL);
 	}
+	close(sender->fd);
+	close(reader->fd);
+	free(reply);
+	free(reader);
+	free(sender);
 }
 
 /* --- the answer ------------------------------------------------------------- */
@@ -347,8 +357,8 @@ int main(int argc, char **argv)
 	unsigned long port = argc == 4 ? strtoul(argv[latency ? 2 : 1], NULL, 10) : 0;
 	unsigned long clients = argc == 4 && !latency ? strtoul(argv[2], NULL, 10) : 1;
 	unsigned long count = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
-	struct samples samples = {.us = calloc(count + CLIENTS_MAX, sizeof(double))};
-	double began_us = now_us();
+	struct samples samples = {0};
+	double began_us;
 
 	if (port < 1 || port > 65535 || clients < 1 || clients > CLIENTS_MAX ||
 		count < clients) {
@@ -356,12 +366,15 @@ int main(int argc, char **argv)
 				"       smalljobs --latency PORT ITEMS\n");
 		return 2;
 	}
+	samples.us = calloc(count + CLIENTS_MAX, sizeof(double));
 	if (samples.us == NULL)
 		die("memory");
+	began_us = now_us();
 	if (latency)
 		run_latency((unsigned short)port, count, &samples);
 	else
 		run_jobs((unsigned short)port, (unsigned)clients, count, &samples);
 	print(&samples, now_us() - began_us);
+	free(samples.us);
 	return 0;
 }
