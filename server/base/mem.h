@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/param.h> /* its MIN and MAX, before ours replace them */
 
 void *mem_alloc(size_t size) __attribute__((malloc));
 void *mem_zalloc(size_t size) __attribute__((malloc));
@@ -37,6 +38,8 @@ void mem_cleanup_(void *ptr);
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#undef MIN
+#undef MAX
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
 		__typeof__(a) min_a_ = (a);                                                        \

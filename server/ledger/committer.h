@@ -14,7 +14,9 @@
  * When the store cannot be written (disk full, I/O), operations that may fail (an upload's
  * block, a new job) are refused at once with the reason; those that must happen (results of
  * what was accepted) stay queued, in order, and are tried every 100 ms until they go through.
- * Nothing is dropped, nothing overtakes, and recovery needs nobody.
+ * Nothing is dropped, nothing overtakes, and recovery needs nobody: with none of these
+ * waiting, the next operation is tried whatever it is, and without any an empty transaction is
+ * tried every second.
  */
 #ifndef LEAT_LEDGER_COMMITTER_H
 #define LEAT_LEDGER_COMMITTER_H
@@ -51,10 +53,17 @@ struct committer_hooks {
 	void *arg;
 	/*
 	 * Start of a round: append operations that became due to `ops` and return the monotonic
-	 * time (ns) at which to be asked again, 0 for "only when something is submitted".
+	 * time (ns) at which to be asked again, 0 for "only when something is submitted". They
+	 * stand behind all that has been submitted. While committer_stop() waits, `now_ns` is
+	 * UINT64_MAX: everything is due. Not asked while the store cannot be written, but
+	 * before each new try.
 	 */
 	uint64_t (*gather)(void *arg, uint64_t now_ns, struct list *ops);
-	/* Write what rides along (counters of touched jobs), then the fate of the transaction. */
+	/*
+	 * Write what rides along (counters of touched jobs), then the fate of the transaction,
+	 * one of the two for each begin. A round without operations begins nothing, except to
+	 * find out whether a store that failed can be written again.
+	 */
 	int (*before_commit)(void *arg, struct ledger *ledger, struct error *err);
 	void (*on_commit)(void *arg);
 	void (*on_abort)(void *arg);
@@ -66,7 +75,7 @@ int committer_start(struct ledger *ledger, uv_loop_t *loop, const struct committ
 	struct committer **ret, struct error *err);
 /* Thread: any. Order of submission is order on disk. */
 void committer_submit(struct committer *committer, struct commit_op *op);
-/* gather() wants to be asked, or asked earlier. Thread: any; cheap when already awake. */
+/* gather() wants to be asked now, or to be asked when to be asked. Thread: any; cheap when already awake. */
 void committer_wake(struct committer *committer);
 /* False while the store cannot be written; then `ret_why` (may be NULL) says why. Thread: any. */
 bool committer_is_healthy(struct committer *committer, struct error *ret_why);
@@ -75,7 +84,8 @@ void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64
 /*
  * Commit all that waits, end the thread, run the last done() calls. Operations that must happen but
  * cannot (disk full) are given up after one more try, refused, and come back at the next start
- * from what is on disk. Thread: loop. Then committer is gone.
+ * from what is on disk. What done() submits meanwhile is committed too. Thread: loop. Then
+ * committer is gone; its handle closes when the loop turns once more.
  */
 void committer_stop(struct committer *committer);
 
