@@ -24,9 +24,9 @@
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_DROP, ON_ERROR_FAIL };
 
 struct stage_def {
-	char *name;                /* unique in the job */
+	char *name;		   /* unique in the job */
 	const struct stage *stage; /* the registered stage `use` */
-	json_t *params;            /* as given, with defaults */
+	json_t *params;		   /* as given, with defaults */
 	unsigned workers;
 	bool scaled; /* somebody asked for workers: it is then never fused with a neighbour */
 	uint64_t queue_items, queue_bytes;
@@ -38,9 +38,9 @@ struct stage_def {
 };
 
 struct job_limits {
-	int64_t max_failures;     /* -1: none */
+	int64_t max_failures;	  /* -1: none */
 	double max_failure_ratio; /* negative: none */
-	uint64_t deadline_ms;     /* 0: none; since the job's creation */
+	uint64_t deadline_ms;	  /* 0: none; since the job's creation */
 };
 
 struct definition {
@@ -49,8 +49,8 @@ struct definition {
 	struct stage_def *stages;
 	unsigned stage_count;
 	bool has_source; /* stages[0] is a source */
-	bool has_sink;   /* the last stage is a sink */
-	bool ordered;    /* order: input */
+	bool has_sink;	 /* the last stage is a sink */
+	bool ordered;	 /* order: input */
 	uint64_t backlog_bytes;
 	struct job_limits limits;
 	uint64_t retention_ms;
@@ -58,11 +58,11 @@ struct definition {
 
 /* What an operator allows and presets; every bound of a definition. */
 struct definition_rules {
-	unsigned stages_max;         /* 64 */
-	uint64_t queue_items_max;    /* 1,000,000 */
-	uint64_t queue_bytes_max;    /* 1 GiB */
-	uint64_t backlog_default;    /* 256 MiB */
-	uint64_t backlog_max;        /* 1 TiB */
+	unsigned stages_max;	       /* 64 */
+	uint64_t queue_items_max;      /* 1,000,000 */
+	uint64_t queue_bytes_max;      /* 1 GiB */
+	uint64_t backlog_default;      /* 256 MiB */
+	uint64_t backlog_max;	       /* 1 TiB */
 	uint64_t retention_default_ms; /* 7 days */
 };
 extern const struct definition_rules definition_rules_default;
@@ -96,8 +96,8 @@ struct catalog {
 
 /* Returns -1 with ERR_DEFINITION (see `mistakes`) or ERR_NO_MEMORY. Owner of *ret: caller. */
 int definition_parse(const json_t *root, const struct catalog *catalog,
-	const struct definition_rules *rules, struct mistakes *mistakes, struct definition **ret,
-	struct error *err);
+	const struct definition_rules *rules, struct mistakes *mistakes,
+	struct definition **ret, struct error *err);
 void definition_free(struct definition *definition);
 
 /* `sha256:8,pick` → {"stages":[{"use":"sha256","workers":8},{"use":"pick"}]}. */
@@ -113,8 +113,8 @@ int definition_scale(struct definition *definition, const struct definition_rule
 
 /* `STAGE.PARAM=VALUE` of /v1/run on the not yet parsed root; same returns as above. VALUE is
  * parsed as JSON if it is JSON, else it is a string. */
-int definition_set_param(json_t *root, const char *key, const char *value,
-	struct mistakes *mistakes);
+int definition_set_param(
+	json_t *root, const char *key, const char *value, struct mistakes *mistakes);
 
 /* The whole with defaults, as :validate answers it; NULL without memory. */
 json_t *definition_to_json(const struct definition *definition);
