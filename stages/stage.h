@@ -47,10 +47,10 @@ struct stage_ctx;
 
 /* What became of the item (map, sink) or of the call (source, open). */
 enum stage_result {
-	STAGE_OK = 0,   /* done with it; it was filtered out if nothing was emitted */
-	STAGE_FAILED,   /* stage_fail() has said why */
-	STAGE_PENDING,  /* async stages: stage_defer() was called, stage_complete() will come */
-	STAGE_END,      /* sources: there is no more */
+	STAGE_OK = 0,  /* done with it; it was filtered out if nothing was emitted */
+	STAGE_FAILED,  /* stage_fail() has said why */
+	STAGE_PENDING, /* async stages: stage_defer() was called, stage_complete() will come */
+	STAGE_END,     /* sources: there is no more */
 };
 
 /* Failures of kind STAGE_TRANSIENT are tried again, as the job's `retry` says. */
@@ -68,11 +68,11 @@ enum stage_threads {
 
 enum stage_param_type {
 	STAGE_STRING = 1, /* const char *, NULL when absent without default */
-	STAGE_INT,        /* int64_t */
-	STAGE_NUMBER,     /* double */
-	STAGE_BOOL,       /* bool */
-	STAGE_POINTER,    /* const char *: a JSON pointer (RFC 6901); a bare name "a" means "/a" */
-	STAGE_JSON,       /* const char *: any JSON value as one line of text */
+	STAGE_INT,	  /* int64_t */
+	STAGE_NUMBER,	  /* double */
+	STAGE_BOOL,	  /* bool */
+	STAGE_POINTER, /* const char *: a JSON pointer (RFC 6901); a bare name "a" means "/a" */
+	STAGE_JSON,    /* const char *: any JSON value as one line of text */
 };
 
 /* One row of the parameter table; the table ends with a row whose name is NULL. */
@@ -82,7 +82,7 @@ struct stage_param {
 	int required;
 	const char *def;     /* default, written as in JSON but strings bare; NULL: zero */
 	const char *doc;     /* one line for people */
-	size_t offset;       /* of the member in the instance */
+	size_t offset;	     /* of the member in the instance */
 	double min, max;     /* numbers: bounds, both 0: none */
 	const char *choices; /* strings: "a|b|c", NULL: any */
 	const char *schema;  /* JSON: a JSON Schema for documentation, NULL: any */
@@ -90,8 +90,9 @@ struct stage_param {
 
 /* The descriptor. Lives as long as the program or module. */
 struct stage {
-	uint32_t abi;  /* filled in by STAGE() */
-	uint32_t size; /* filled in by STAGE() */
+	uint32_t abi;	     /* filled in by STAGE() */
+	uint32_t size;	     /* filled in by STAGE() */
+	uint32_t param_size; /* filled in by STAGE(): of one row, so that rows may grow */
 	const char *name, *version, *summary;
 	enum stage_kind kind;
 	enum stage_threads threads;
@@ -118,6 +119,7 @@ struct stage {
 	enum stage_result (*report)(void *instance, struct stage_ctx *ctx);
 };
 
+/* The program hides its symbols but for these, which modules find in it. */
 #pragma GCC visibility push(default)
 
 /* ---- the item ---- */
@@ -165,11 +167,12 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 
 /* Keep the item: run then returns STAGE_PENDING, and ctx stays valid until stage_complete(). */
 void stage_defer(struct stage_ctx *ctx);
-/* The deferred item is over; emits and stage_fail() on ctx come before. Thread: any. */
+/* The deferred item is over, and its timer with it; emits and stage_fail() on ctx come
+ * before. Thread: any. */
 void stage_complete(struct stage_ctx *ctx, enum stage_result result);
 /* Call `fn(instance, ctx)` on the loop after `ms`; one timer an item. Thread: loop. */
-enum stage_result stage_timer(struct stage_ctx *ctx, uint64_t ms,
-	void (*fn)(void *instance, struct stage_ctx *ctx));
+enum stage_result stage_timer(
+	struct stage_ctx *ctx, uint64_t ms, void (*fn)(void *instance, struct stage_ctx *ctx));
 /* The server's uv_loop_t, for stages that bring handles of their own. Thread: loop. */
 void *stage_uv_loop(struct stage_ctx *ctx);
 
@@ -187,19 +190,20 @@ size_t stage_room(struct stage_ctx *ctx);
 
 /* ---- registration ---- */
 
+#define STAGE_HEAD_ \
+	.abi = STAGE_ABI, .size = sizeof(struct stage), .param_size = sizeof(struct stage_param)
+
 #ifdef LEAT_STAGE_BUILTIN
 /* Linked into the program: descriptors gather in a linker section. */
-#define STAGE(...)                                                                                 \
-	static const struct stage stage_descriptor_ = { .abi = STAGE_ABI,                          \
-		.size = sizeof(struct stage), __VA_ARGS__ };                                       \
-	static const struct stage *const stage_pointer_                                            \
+#define STAGE(...)                                                                \
+	static const struct stage stage_descriptor_ = {STAGE_HEAD_, __VA_ARGS__}; \
+	static const struct stage *const stage_pointer_                           \
 		__attribute__((used, section("leat_stages"))) = &stage_descriptor_
 #else
 /* A module: one descriptor a file, found by name. */
-#define STAGE(...)                                                                                 \
-	__attribute__((visibility("default"))) const struct stage leat_stage;                      \
-	const struct stage leat_stage = { .abi = STAGE_ABI, .size = sizeof(struct stage),          \
-		__VA_ARGS__ }
+#define STAGE(...)                                                            \
+	__attribute__((visibility("default"))) const struct stage leat_stage; \
+	const struct stage leat_stage = {STAGE_HEAD_, __VA_ARGS__}
 #endif
 
 #ifdef __cplusplus
