@@ -69,15 +69,18 @@ class Server:
         return status
 
     def request(self, method, path, body=None, content_type="application/json"):
-        """One request; the parsed reply. Anything but 2xx raises what the server said."""
+        """One request; its reply, parsed if it is JSON. Anything but 2xx raises what was said."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             data = json.dumps(body) if isinstance(body, (dict, list)) else body
             connection.request(method, path, data, {"Content-Type": content_type})
             reply = connection.getresponse()
             text = reply.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as broken:
+            raise Failed(f"{method} {path}: {broken!r}; the log is in {self.log}") from broken
         finally:
             connection.close()
         if reply.status // 100 != 2:
             raise Failed(f"{method} {path}: {reply.status} {text.strip()}")
-        return json.loads(text) if text.lstrip().startswith(("{", "[")) else text
+        kind = reply.headers.get_content_type()
+        return json.loads(text) if kind == "application/json" else text
