@@ -197,11 +197,20 @@ static void expect(const struct reply *reply, bool good)
 		die("unexpected answer %d: %s", reply->status, reply->body);
 }
 
+static bool took_one(const struct reply *reply)
+{
+	const char *accepted = strstr(reply->body, "\"accepted\":");
+	int count;
+
+	return accepted != NULL && sscanf(accepted, "\"accepted\": %d", &count) == 1 &&
+	       count == 1;
+}
+
 static void keep_id(struct client *client, const struct reply *reply)
 {
-	const char *id = strstr(reply->body, "\"id\":\"");
+	const char *id = strstr(reply->body, "\"id\":");
 
-	expect(reply, id != NULL && sscanf(id, "\"id\":\"%63[^\"]", client->job) == 1);
+	expect(reply, id != NULL && sscanf(id, "\"id\": \"%63[^\"]", client->job) == 1);
 }
 
 /* --- small jobs ------------------------------------------------------------- */
@@ -227,7 +236,7 @@ static bool advance(struct client *client, const struct reply *reply)
 		client->step = SEND;
 		return false;
 	case SEND:
-		expect(reply, strstr(reply->body, "\"accepted\":1") != NULL);
+		expect(reply, took_one(reply));
 		snprintf(
 			target, sizeof(target), "/v1/jobs/%s/results?follow=true", client->job);
 		send_request(client->fd, "GET", target, "");
@@ -323,7 +332,7 @@ static void run_latency(unsigned short port, size_t items, struct samples *sampl
 		forget(reader, reader->length);
 		reader->reply[0] = '\0';
 		read_reply(sender, reply);
-		expect(reply, strstr(reply->body, "\"accepted\":1") != NULL);
+		expect(reply, took_one(reply));
 	}
 	close(sender->fd);
 	close(reader->fd);
