@@ -15,6 +15,9 @@
 #include "job/definition.h"
 #include "stages/stage.h"
 
+/* Is the table itself right? For modules: what is wrong with it goes into `err`. */
+int params_table_check(const struct stage *stage, struct error *err);
+
 /* See struct catalog's check_params. */
 json_t *params_check(const struct stage *stage, const json_t *params, const char *pointer,
 	struct mistakes *mistakes);
