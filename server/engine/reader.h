@@ -36,10 +36,14 @@ struct page {
 		uint32_t count;
 		size_t at, len;      /* the lines (results) or the whole record (failures) */
 		size_t items_at;     /* results: offset of count unaligned u64 item numbers */
+#define PAGE_NO_ITEMS SIZE_MAX       /* failures */
 	} *runs;
 	size_t run_count;
 };
-/* Walk over the lines of a run of results; false at its end. */
+/*
+ * Walk over the lines of a page of results, or the records of one of failures; false at its
+ * end. The three counters start at zero.
+ */
 struct page_line {
 	uint64_t seq, item;
 	const char *text;
@@ -58,11 +62,16 @@ int reader_open(struct job *job, enum ledger_log log, uint64_t next, struct read
 int reader_fetch(struct reader *reader, uint64_t max_count, size_t max_bytes,
 	void (*reply)(void *arg, const struct page *page, const struct error *err), void *arg,
 	struct error *err);
+/* Give the memory of the page back (it is gone then); the next fetch takes new. */
+void reader_trim(struct reader *reader);
 /* Number of the next value to be read. */
 uint64_t reader_next(const struct reader *reader);
 /* True when everything committed so far has been read and the job is done. */
 bool reader_at_end(const struct reader *reader);
-/* May be called while a fetch is under way: its reply then never comes. */
+/*
+ * May be called while a fetch is under way: its reply then never comes. The fetch itself ends
+ * on the loop, so the loop has to run dry before the ledger is closed.
+ */
 void reader_close(struct reader *reader);
 
 #endif

@@ -37,7 +37,7 @@ struct split_item {
 	const char *bytes; /* borrowed until the next call */
 	size_t len;
 	uint64_t line;  /* 1-based physical line (lines) or element number (array) */
-	uint64_t lines; /* physical lines since the item before, this one included */
+	uint64_t lines; /* physical lines since the item or error before, this one included */
 	struct error err; /* SPLIT_ERROR: ERR_ITEM_TOO_LARGE or ERR_ITEM_INVALID */
 	bool fatal;       /* SPLIT_ERROR: the rest cannot be split (broken array) */
 };
@@ -47,19 +47,31 @@ struct split {
 	size_t item_max;
 	const char *at, *end;   /* what is left of the piece fed last */
 	struct buf carry;       /* the item under way, when it began in an earlier piece */
-	uint64_t line, last_item_line;
+	uint64_t line;          /* physical lines (elements) begun and dealt with */
+	uint64_t told;          /* of these, up to the item or error given out last */
+	bool carry_given;       /* the carry was given out: to be emptied */
 	bool ended, skipping;
 	/* JSON text: */
-	int depth;
-	bool in_string, escaped, is_array, started, expect_value, finished;
+	uint64_t depth;         /* of brackets inside the element under way */
+	unsigned bom;           /* bytes of a byte order mark passed over */
+	enum split_place {
+		SPLIT_FRONT,   /* nothing but white space so far */
+		SPLIT_SINGLE,  /* in a single value */
+		SPLIT_ARRAY,   /* in an array, in or between elements */
+		SPLIT_BEHIND,  /* behind its end */
+		SPLIT_BROKEN,  /* the rest is thrown away */
+	} place;
+	bool in_string, escaped, after_comma, begun;
 };
 
 void split_init(struct split *split, enum split_shape shape, size_t item_max);
 void split_done(struct split *split);
 void split_feed(struct split *split, const char *bytes, size_t len);
+/* What of the piece fed last is not dealt with yet, to be kept and fed again. */
+size_t split_rest(const struct split *split, const char **ret_bytes);
 void split_end(struct split *split);
 enum split_result split_next(struct split *split, struct split_item *ret);
-/* Physical lines behind the last item (blank, refused), for upload_seen(). */
+/* Physical lines behind the last item or error (blank ones), for upload_seen(). */
 uint64_t split_trailing_lines(const struct split *split);
 
 /*
