@@ -121,9 +121,7 @@ uint64_t memory_log_end(const struct table *table, unsigned which, size_t index)
 
 	if (which == T_RESULTS)
 		count = result_count(entry->value->bytes, entry->value->len);
-	if (count > 0)
-		return entry->key + count;
-	return index + 1 < table->count ? table_at(table, index + 1)->key : UINT64_MAX;
+	return count == 0 ? UINT64_MAX : entry->key + count;
 }
 
 static void log_trim(struct table *table, unsigned which, uint64_t seq)

@@ -54,7 +54,7 @@ static inline unsigned log_table(enum ledger_log log)
 /* Index of the first job with an id >= `id`. */
 size_t memory_job_index(const struct ledger_memory *memory, const struct id *id);
 struct memory_job *memory_job_find(const struct ledger_memory *memory, const struct id *id);
-/* The number behind the last one that a record of a log holds. */
+/* The number behind the last one that a record of a log holds; of what is no block: none. */
 uint64_t memory_log_end(const struct table *table, unsigned which, size_t index);
 
 /* ---- memory_read.c ---- */

@@ -1,0 +1,237 @@
+/*
+ * ledger_lmdb: transactions on LMDB.
+ *
+ * A commit that fails may have happened all the same (the sync of the last page failed, say).
+ * So every transaction writes a serial number, and after a failure the environment is asked
+ * which one it holds: if it is ours the commit is reported as the success it was.
+ */
+#include "ledger/lmdb_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/role.h"
+
+#define STAT_EVERY_MS 100
+
+/* ---- transactions ---- */
+
+/* Open the environment again; -1: it is closed, begin() will try again. */
+static int reopen(struct ledger_lmdb *lmdb, uint64_t *ret_serial, struct error *err)
+{
+	int result;
+
+	pthread_rwlock_wrlock(&lmdb->lock);
+	lmdb_env_close(&lmdb->env);
+	result = lmdb_env_open(lmdb, &lmdb->env, ret_serial, err);
+	pthread_rwlock_unlock(&lmdb->lock);
+	return result;
+}
+
+static int lmdb_begin(struct ledger *ledger, struct error *err)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	int code;
+
+	assert_on(ROLE_COMMIT);
+	assert(lmdb->txn == NULL);
+	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
+		return -1;
+	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+	if (code == MDB_PANIC) {
+		if (reopen(lmdb, &lmdb->serial, err) < 0)
+			return -1;
+		code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+	}
+	return code == 0 ? 0 : lmdb_error(lmdb, code, "beginning to write", err);
+}
+
+static void lmdb_abort(struct ledger *ledger)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+
+	mdb_txn_abort(TAKE(lmdb->txn));
+}
+
+/*
+ * Which serial number does the store hold? It must be known before anything else is
+ * written, or an operation could happen twice; so this tries for a while, and if a store that
+ * was open cannot be opened any more, ending is the safe way: the next start finds out.
+ */
+static uint64_t serial_in_doubt(struct ledger_lmdb *lmdb, int code)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	struct error err;
+	uint64_t serial;
+
+	/* Nothing went to the disk wrongly, if reading works. */
+	if ((code == MDB_MAP_FULL || code == ENOSPC) &&
+		lmdb_env_get_serial(&lmdb->env, &serial) == 0)
+		return serial;
+	for (int tries = 0; tries < 50; tries++) {
+		if (reopen(lmdb, &serial, &err) == 0) {
+			code = mdb_env_sync(lmdb->env.env, 1);
+			if (code == 0)
+				return serial;
+			lmdb_error(lmdb, code, "committing", &err);
+		}
+		nanosleep(&pause, NULL);
+	}
+	log_error("store_lost", "err=\"%s\"", err.text);
+	abort();
+}
+
+static int settle(struct ledger_lmdb *lmdb, int code, uint64_t serial, struct error *err)
+{
+	uint64_t found = serial_in_doubt(lmdb, code);
+
+	lmdb->serial = found;
+	if (found == serial)
+		return 0;
+	return lmdb_error(lmdb, code, "committing", err);
+}
+
+static int lmdb_commit(struct ledger *ledger, struct error *err)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	uint64_t serial = lmdb->serial + 1, used_bytes;
+	int code, result = 0;
+
+	assert_on(ROLE_COMMIT);
+	code = lmdb_env_put_serial(&lmdb->env, lmdb->txn, serial);
+	if (code != 0) {
+		lmdb_abort(ledger);
+		atomic_store(&lmdb->writable, false);
+		return lmdb_error(lmdb, code, "committing", err);
+	}
+	used_bytes = lmdb_env_used(&lmdb->env, lmdb->txn);
+	code = mdb_txn_commit(TAKE(lmdb->txn));
+	lmdb->serial = serial;
+	if (code != 0)
+		result = settle(lmdb, code, serial, err);
+	atomic_store(&lmdb->writable, result == 0);
+	if (result == 0) {
+		atomic_store(&lmdb->used_bytes, used_bytes);
+		atomic_fetch_add(&lmdb->commits, 1);
+	}
+	return result;
+}
+
+/* ---- stat ---- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void read_sizes(struct ledger_lmdb *lmdb)
+{
+	char path[4096];
+	struct statvfs fs;
+	struct stat file;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", lmdb->dir);
+	if (stat(path, &file) == 0)
+		lmdb->file_bytes = (uint64_t)file.st_blocks * 512;
+	if (statvfs(lmdb->dir, &fs) == 0)
+		lmdb->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+static void lmdb_stat(struct ledger *ledger, struct ledger_stat *ret)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	uint64_t ms = now_ms();
+
+	pthread_mutex_lock(&lmdb->stat_lock);
+	if (lmdb->stat_ms == 0 || ms - lmdb->stat_ms >= STAT_EVERY_MS) {
+		read_sizes(lmdb);
+		lmdb->stat_ms = ms;
+	}
+	ret->file_bytes = lmdb->file_bytes;
+	ret->free_bytes = lmdb->free_bytes;
+	pthread_mutex_unlock(&lmdb->stat_lock);
+	ret->used_bytes = atomic_load(&lmdb->used_bytes);
+	ret->max_bytes = lmdb->max_bytes;
+	ret->commits = atomic_load(&lmdb->commits);
+	ret->writable = atomic_load(&lmdb->writable);
+}
+
+/* ---- open and close ---- */
+
+static void lmdb_close(struct ledger *ledger)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+
+	if (lmdb->txn != NULL)
+		lmdb_abort(ledger);
+	lmdb_env_close(&lmdb->env);
+	pthread_mutex_destroy(&lmdb->stat_lock);
+	pthread_rwlock_destroy(&lmdb->lock);
+	if (lmdb->lock_fd >= 0)
+		close(lmdb->lock_fd);
+	mem_free(lmdb->dir);
+	mem_free(lmdb);
+}
+
+static const struct ledger_ops lmdb_ops = {
+	.begin = lmdb_begin,
+	.commit = lmdb_commit,
+	.abort = lmdb_abort,
+	.put_job = lmdb_put_job,
+	.put_input = lmdb_put_input,
+	.put_done = lmdb_put_done,
+	.drop_input = lmdb_drop_input,
+	.append = lmdb_append,
+	.drop_failure = lmdb_drop_failure,
+	.trim_results = lmdb_trim_results,
+	.put_key = lmdb_put_key,
+	.put_state = lmdb_put_state,
+	.erase = lmdb_erase,
+	.each_job = lmdb_each_job,
+	.get_job = lmdb_get_job,
+	.next_input = lmdb_next_input,
+	.input_range = lmdb_input_range,
+	.each_value = lmdb_each_value,
+	.each_key = lmdb_each_key,
+	.get_state = lmdb_get_state,
+	.stat = lmdb_stat,
+	.close = lmdb_close,
+};
+
+int ledger_lmdb_open(
+	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err)
+{
+	struct ledger_lmdb *lmdb = mem_zalloc(sizeof(*lmdb));
+
+	if (lmdb == NULL)
+		return error_no_memory(err);
+	lmdb->ledger.ops = &lmdb_ops;
+	lmdb->max_bytes = config->max_bytes;
+	lmdb->lock_fd = -1;
+	lmdb->writable = true;
+	pthread_rwlock_init(&lmdb->lock, NULL);
+	pthread_mutex_init(&lmdb->stat_lock, NULL);
+	lmdb->dir = mem_strdup(config->dir);
+	if (lmdb->dir == NULL) {
+		error_no_memory(err);
+		goto failed;
+	}
+	lmdb->lock_fd = lmdb_folder_take(lmdb->dir, err);
+	if (lmdb->lock_fd < 0 || lmdb_env_open(lmdb, &lmdb->env, &lmdb->serial, err) < 0)
+		goto failed;
+	*ret = &lmdb->ledger;
+	return 0;
+failed:
+	lmdb_close(&lmdb->ledger);
+	return -1;
+}

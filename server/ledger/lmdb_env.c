@@ -1,0 +1,301 @@
+#include "ledger/lmdb_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* So much of the map may be touched before its pages are let go of. */
+#define TOUCHED_MAX  (8u << 20)
+#define HEADROOM_MIN (64ull << 20)
+#define READERS_MAX  256
+
+static const char *const table_names[TABLE_COUNT] = {
+	[TABLE_META] = "meta",
+	[TABLE_JOBS] = "jobs",
+	[TABLE_INPUT] = "input",
+	[TABLE_DONE] = "done",
+	[TABLE_RESULTS] = "results",
+	[TABLE_FAILURES] = "failures",
+	[TABLE_KEYS] = "keys",
+	[TABLE_STATE] = "state",
+};
+
+int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct error *err)
+{
+	switch (code) {
+	case MDB_MAP_FULL:
+		return error_set(err, ERR_DISK_FULL,
+			"the data folder %s has reached its bound of %llu MiB: delete jobs that "
+			"are done, or start leat with a larger bound",
+			lmdb->dir, (unsigned long long)(lmdb->max_bytes >> 20));
+	case ENOSPC:
+	case EDQUOT:
+		return error_set(err, ERR_DISK_FULL,
+			"no space is left on the disk of the data folder %s: make room there, "
+			"and leat goes on by itself",
+			lmdb->dir);
+	case ENOMEM:
+		return error_no_memory(err);
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+		return error_set(err, ERR_STORE,
+			"%s/data.mdb is damaged (%s, while %s): put a copy in its place, or move "
+			"it away to start empty",
+			lmdb->dir, mdb_strerror(code), what);
+	default:
+		return error_set(err, ERR_STORE, "the store in %s failed while %s: %s",
+			lmdb->dir, what, mdb_strerror(code));
+	}
+}
+
+/* ---- the serial number of commits, and the format's version ---- */
+
+static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t *ret)
+{
+	MDB_val key = { strlen(name), (void *)name }, value;
+	int code = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+
+	if (code == 0 && value.mv_size != sizeof(*ret))
+		code = MDB_CORRUPTED;
+	if (code == 0)
+		memcpy(ret, value.mv_data, sizeof(*ret));
+	return code;
+}
+
+static int meta_put(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t number)
+{
+	MDB_val key = { strlen(name), (void *)name }, value = { sizeof(number), &number };
+
+	return mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
+}
+
+int lmdb_env_put_serial(struct lmdb_env *env, MDB_txn *txn, uint64_t serial)
+{
+	return meta_put(env, txn, "serial", serial);
+}
+
+int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial)
+{
+	MDB_txn *txn;
+	int code = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
+
+	if (code != 0)
+		return code;
+	code = meta_get(env, txn, "serial", ret_serial);
+	mdb_txn_abort(txn);
+	return code;
+}
+
+/* ---- opening ---- */
+
+/*
+ * max_bytes is for whoever admits (stat); the map is larger, for what must be written to
+ * bring to an end what was admitted.
+ */
+static size_t map_size(const struct ledger_lmdb *lmdb, const char *data_path)
+{
+	uint64_t bytes = lmdb->max_bytes + MAX(HEADROOM_MIN, lmdb->max_bytes / 8);
+	struct stat file;
+
+	/* It may have been larger once. */
+	if (stat(data_path, &file) == 0)
+		bytes = MAX(bytes, (uint64_t)file.st_size + HEADROOM_MIN);
+	return bytes & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+/*
+ * LMDB writes the table of readers through a map: were the disk full when a page of it is
+ * first used, that would be a SIGBUS. So give it its space now.
+ */
+static int fill_lock_file(const char *path)
+{
+	struct stat file;
+	int fd = open(path, O_RDWR | O_CLOEXEC), code = 0;
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &file) != 0)
+		code = errno;
+	else if (file.st_size > 0)
+		code = posix_fallocate(fd, 0, file.st_size);
+	close(fd);
+	return code == EOPNOTSUPP || code == EINVAL ? 0 : code;
+}
+
+/* A new file's name must outlive a crash, too. */
+static int sync_folder(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = 0;
+
+	if (fd < 0)
+		return errno;
+	if (fsync(fd) != 0)
+		code = errno;
+	close(fd);
+	return code;
+}
+
+static int open_tables(struct lmdb_env *env, MDB_txn *txn)
+{
+	int code = 0;
+
+	for (unsigned table = 0; table < TABLE_COUNT && code == 0; table++)
+		code = mdb_dbi_open(txn, table_names[table], MDB_CREATE, &env->tables[table]);
+	return code;
+}
+
+/* Find the map that holds `inside`, for lmdb_env_touched(). */
+static void find_map(struct lmdb_env *env, const void *inside)
+{
+	uintptr_t at = (uintptr_t)inside;
+	unsigned long start, end;
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	env->map = NULL;
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2 || at < start || at >= end)
+			continue;
+		env->map = (void *)start;
+		env->map_size = end - start;
+		break;
+	}
+	if (maps != NULL)
+		fclose(maps);
+}
+
+/* A value committed earlier lies in the map. */
+static int locate_map(struct lmdb_env *env)
+{
+	char name[] = "serial";
+	MDB_val key = { strlen(name), name }, value;
+	MDB_txn *txn;
+	int code = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
+
+	if (code != 0)
+		return code;
+	code = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+	if (code == 0)
+		find_map(env, value.mv_data);
+	mdb_txn_abort(txn);
+	return code;
+}
+
+/* Make the tables and the first serial number, or read it; check the format. */
+static int open_content(
+	struct ledger_lmdb *lmdb, struct lmdb_env *env, uint64_t *ret_serial, struct error *err)
+{
+	uint64_t format = FORMAT_VERSION;
+	MDB_txn *txn;
+	int code = mdb_txn_begin(env->env, NULL, 0, &txn);
+
+	if (code != 0)
+		return lmdb_error(lmdb, code, "opening it", err);
+	code = open_tables(env, txn);
+	if (code == 0)
+		code = meta_get(env, txn, "format", &format);
+	if (code == 0 && format > FORMAT_VERSION) {
+		mdb_txn_abort(txn);
+		return error_set(err, ERR_STORE,
+			"the data folder %s was written by a newer leat (format %llu, this one "
+			"knows %d): use that leat, or another folder",
+			lmdb->dir, (unsigned long long)format, FORMAT_VERSION);
+	}
+	if (code == MDB_NOTFOUND && (code = meta_put(env, txn, "format", format)) == 0)
+		code = meta_put(env, txn, "serial", 0);
+	if (code == 0)
+		code = meta_get(env, txn, "serial", ret_serial);
+	if (code == 0)
+		atomic_store(&lmdb->used_bytes, lmdb_env_used(env, txn));
+	if (code != 0)
+		mdb_txn_abort(txn);
+	else
+		code = mdb_txn_commit(txn);
+	return code == 0 ? 0 : lmdb_error(lmdb, code, "opening it", err);
+}
+
+static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
+{
+	_auto_free_ char *path = mem_alloc(strlen(lmdb->dir) + sizeof("/data.mdb"));
+	int code = path == NULL ? ENOMEM : mdb_env_create(&env->env);
+
+	if (code != 0)
+		return code;
+	sprintf(path, "%s/data.mdb", lmdb->dir);
+	code = mdb_env_set_mapsize(env->env, map_size(lmdb, path));
+	if (code == 0)
+		code = mdb_env_set_maxdbs(env->env, TABLE_COUNT);
+	if (code == 0)
+		code = mdb_env_set_maxreaders(env->env, READERS_MAX);
+	if (code == 0)
+		code = mdb_env_open(env->env, lmdb->dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	if (code != 0)
+		return code;
+	sprintf(path, "%s/lock.mdb", lmdb->dir);
+	code = fill_lock_file(path);
+	return code == 0 ? sync_folder(lmdb->dir) : code;
+}
+
+int lmdb_env_open(
+	struct ledger_lmdb *lmdb, struct lmdb_env *ret, uint64_t *ret_serial, struct error *err)
+{
+	struct lmdb_env env = { 0 };
+	int code = open_files(lmdb, &env);
+
+	if (code != 0) {
+		lmdb_error(lmdb, code, "opening it", err);
+	} else if (open_content(lmdb, &env, ret_serial, err) == 0) {
+		code = locate_map(&env);
+		if (code == 0) {
+			*ret = env;
+			return 0;
+		}
+		lmdb_error(lmdb, code, "opening it", err);
+	}
+	lmdb_env_close(&env);
+	return -1;
+}
+
+void lmdb_env_close(struct lmdb_env *env)
+{
+	if (env->env != NULL)
+		mdb_env_close(env->env);
+	*env = (struct lmdb_env){ 0 };
+}
+
+/* ---- sizes ---- */
+
+static uint64_t pages_of(MDB_txn *txn, MDB_dbi table)
+{
+	MDB_stat stat;
+
+	if (mdb_stat(txn, table, &stat) != 0)
+		return 0;
+	return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+}
+
+uint64_t lmdb_env_used(struct lmdb_env *env, MDB_txn *txn)
+{
+	/* LMDB's own two tables: the free list and the names of the others; two meta pages. */
+	uint64_t pages = 2 + pages_of(txn, 0) + pages_of(txn, 1);
+	MDB_stat stat;
+
+	for (unsigned table = 0; table < TABLE_COUNT; table++)
+		pages += pages_of(txn, env->tables[table]);
+	return mdb_env_stat(env->env, &stat) == 0 ? pages * stat.ms_psize : 0;
+}
+
+void lmdb_env_touched(struct ledger_lmdb *lmdb, size_t bytes)
+{
+	size_t touched = atomic_fetch_add(&lmdb->touched, bytes) + bytes;
+
+	if (touched < TOUCHED_MAX || lmdb->env.map == NULL)
+		return;
+	/* Of those who come here together one does it. */
+	if (atomic_exchange(&lmdb->touched, 0) >= TOUCHED_MAX)
+		madvise(lmdb->env.map, lmdb->env.map_size, MADV_DONTNEED);
+}

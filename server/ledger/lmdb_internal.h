@@ -1,0 +1,183 @@
+/*
+ * lmdb_internal: what the files of the LMDB ledger share.
+ *
+ *	lmdb_folder.c   the data folder: whose is it, can it hold a memory map?
+ *	lmdb_env.c      the environment: open, close, tables, how much of the map is resident
+ *	ledger_lmdb.c   transactions, and what became of a commit that failed; stat
+ *	lmdb_write.c    lmdb_read.c
+ *
+ * Everything is a value under (table, job, number), where the number is a block's, a sequence
+ * number, or which of the few things a job has one of. A value longer than BLOCK_SIZE_MAX
+ * lies in segments of that length; so every run of overflow pages is at most 16 pages, and
+ * what one value leaves fits the next.
+ *
+ * The environment is closed and opened again when its fate is in doubt: readers hold `lock`
+ * shared, whoever opens it holds it alone.
+ */
+#ifndef LEAT_LEDGER_LMDB_INTERNAL_H
+#define LEAT_LEDGER_LMDB_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "ledger/block.h"
+#include "ledger/ledger.h"
+
+#define FORMAT_VERSION 1
+
+enum lmdb_table {
+	TABLE_META,
+	TABLE_JOBS,
+	TABLE_INPUT,
+	TABLE_DONE,
+	TABLE_RESULTS,
+	TABLE_FAILURES,
+	TABLE_KEYS, /* the number is the hash of the key */
+	TABLE_STATE,
+	TABLE_COUNT
+};
+
+/* Numbers in TABLE_JOBS. */
+enum { JOB_DEFINITION, JOB_RECORD };
+
+/* An idempotency key's value. */
+struct key_value {
+	uint64_t lines;
+	char text[];
+};
+
+struct lmdb_key { /* all big-endian, so that they sort */
+	uint8_t job[ID_BYTES];
+	uint8_t number[8];
+	uint8_t segment[2];
+};
+#define KEY_SIZE       26
+#define KEY_VALUE_SIZE 24 /* of the part that all segments of a value share */
+#define SEGMENTS_MAX   UINT16_MAX
+
+struct lmdb_env {
+	MDB_env *env; /* NULL when it could not be opened again */
+	MDB_dbi tables[TABLE_COUNT];
+	void *map; /* NULL when unknown */
+	size_t map_size;
+};
+
+struct ledger_lmdb {
+	struct ledger ledger;
+	char *dir;
+	int lock_fd;
+	uint64_t max_bytes;
+	pthread_rwlock_t lock;
+	struct lmdb_env env;
+	_Atomic size_t touched; /* bytes of the map since it was last let go of */
+
+	/* The commit thread's own. */
+	MDB_txn *txn;
+	uint64_t serial; /* of the last commit */
+
+	_Atomic uint64_t used_bytes, commits;
+	_Atomic bool writable;
+	pthread_mutex_t stat_lock; /* of what follows */
+	uint64_t stat_ms;
+	uint64_t file_bytes, free_bytes;
+};
+
+static inline struct ledger_lmdb *lmdb_of(struct ledger *ledger)
+{
+	return CONTAINER_OF(ledger, struct ledger_lmdb, ledger);
+}
+
+static inline unsigned lmdb_log_table(enum ledger_log log)
+{
+	return log == LEDGER_RESULTS ? TABLE_RESULTS : TABLE_FAILURES;
+}
+
+static inline uint64_t be64_get(const uint8_t from[static 8])
+{
+	uint64_t number;
+
+	memcpy(&number, from, sizeof(number));
+	return __builtin_bswap64(number);
+}
+
+static inline struct lmdb_key lmdb_key(const struct id *job, uint64_t number, unsigned segment)
+{
+	struct lmdb_key key = { .segment = { (uint8_t)(segment >> 8), (uint8_t)segment } };
+
+	number = __builtin_bswap64(number);
+	memcpy(key.job, job->bytes, sizeof(key.job));
+	memcpy(key.number, &number, sizeof(key.number));
+	return key;
+}
+
+/* What LMDB returned, as an error in words; `what` was being done. */
+int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct error *err);
+
+/* ---- lmdb_folder.c ---- */
+
+/*
+ * Make the folder if need be and take it for this process. Returns the file descriptor that
+ * holds it, or -1: another process, a network file system, no rights.
+ */
+int lmdb_folder_take(const char *dir, struct error *err);
+
+/* ---- lmdb_env.c ---- */
+
+/* `ret_serial`: the number of the last commit in it. */
+int lmdb_env_open(struct ledger_lmdb *lmdb, struct lmdb_env *ret, uint64_t *ret_serial,
+	struct error *err);
+void lmdb_env_close(struct lmdb_env *env);
+int lmdb_env_put_serial(struct lmdb_env *env, MDB_txn *txn, uint64_t serial);
+/* An MDB code: MDB_PANIC when the environment must be opened again. */
+int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial);
+/* Bytes of pages that hold something. */
+uint64_t lmdb_env_used(struct lmdb_env *env, MDB_txn *txn);
+/*
+ * `bytes` of the map were read: pages touched count as this process's resident memory, so
+ * every now and then all of them are let go of (they stay in the system's cache).
+ */
+void lmdb_env_touched(struct ledger_lmdb *lmdb, size_t bytes);
+
+/* ---- lmdb_write.c: commit thread ---- */
+
+int lmdb_put_job(struct ledger *ledger, const struct id *job, const void *definition,
+	size_t definition_len, const void *record, size_t record_len, struct error *err);
+int lmdb_put_input(struct ledger *ledger, const struct id *job, uint64_t block,
+	const void *bytes, size_t len, struct error *err);
+int lmdb_put_done(struct ledger *ledger, const struct id *job, uint64_t block,
+	const void *bitmap, size_t len, struct error *err);
+int lmdb_drop_input(
+	struct ledger *ledger, const struct id *job, uint64_t block, struct error *err);
+int lmdb_append(struct ledger *ledger, const struct id *job, enum ledger_log log, uint64_t seq,
+	const void *bytes, size_t len, struct error *err);
+int lmdb_drop_failure(
+	struct ledger *ledger, const struct id *job, uint64_t seq, struct error *err);
+int lmdb_trim_results(
+	struct ledger *ledger, const struct id *job, uint64_t seq, struct error *err);
+int lmdb_put_key(struct ledger *ledger, const struct id *job, const char *key, size_t len,
+	uint64_t lines, struct error *err);
+int lmdb_put_state(struct ledger *ledger, const struct id *job, const void *bytes, size_t len,
+	struct error *err);
+int lmdb_erase(struct ledger *ledger, const struct id *job, bool all, size_t budget,
+	bool *ret_more, struct error *err);
+
+/* ---- lmdb_read.c: any thread ---- */
+
+int lmdb_each_job(struct ledger *ledger, const struct id *before, ledger_job_fn fn, void *arg,
+	struct error *err);
+int lmdb_get_job(struct ledger *ledger, const struct id *job, struct buf *definition,
+	struct buf *record, struct error *err);
+int lmdb_next_input(struct ledger *ledger, const struct id *job, uint64_t from,
+	uint64_t *ret_block, struct buf *bytes, struct buf *bitmap, struct error *err);
+int lmdb_input_range(struct ledger *ledger, const struct id *job, uint64_t *ret_first,
+	uint64_t *ret_last, uint64_t *ret_bytes, struct error *err);
+int lmdb_each_value(struct ledger *ledger, const struct id *job, enum ledger_log log,
+	uint64_t seq, ledger_value_fn fn, void *arg, struct error *err);
+int lmdb_each_key(struct ledger *ledger, const struct id *job, ledger_key_fn fn, void *arg,
+	struct error *err);
+int lmdb_get_state(
+	struct ledger *ledger, const struct id *job, struct buf *bytes, struct error *err);
+
+#endif
