@@ -27,6 +27,7 @@ struct http_config {
 	uint16_t port;              /* 0: any free one, see http_server_port() */
 	unsigned connections_max;   /* the descriptors for them are asked of the system */
 	size_t connection_memory;   /* bytes; a piece of a body is at most half of it */
+	size_t head_max;            /* bytes of a request's line and headers */
 	unsigned idle_timeout_s;    /* a connection where nothing moves; 0: for ever */
 	size_t body_max;            /* bytes of a JSON document that is kept whole */
 	double ratio_max;           /* decoded bytes for each byte of a compressed body */
