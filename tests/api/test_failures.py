@@ -1,5 +1,7 @@
 """Failures: their form, on_error, retries, timeouts, limits, and running them again."""
 
+import tempfile
+
 from support.leat import *
 
 FAIL3 = {"use": "fail", "params": {"every": 3}}
@@ -207,29 +209,68 @@ def test_max_failure_ratio_counts_after_the_first_100(t):
 # -- running failures again -------------------------------------------------------------------
 
 
-def nap(timeout_ms=25):
-    """A stage that fails by chance: some items sleep longer than their timeout."""
-    return {"use": "sleep", "params": {"ms": 0, "jitter_ms": 60}, "timeout_ms": timeout_ms,
-            "retry": {"attempts": 1}, "workers": 32}
+def gate(t, **more):
+    """A stage that fails while a file is there; answers it and what opens the gate."""
+    t.need_modules()
+    with tempfile.NamedTemporaryFile(prefix="leat-gate-", delete=False) as file:
+        path = file.name
+
+    def open_gate():
+        if os.path.exists(path):
+            os.unlink(path)
+    t.cleanup.append(open_gate)
+    return {"use": "gate", "params": {"file": path}, **more}, open_gate
 
 
-@timeout(60)
-def test_retried_failures_run_again_until_all_succeed(t):
-    job = t.job([nap()])
-    job.send(numbers(60), close=True)
-    job.wait_done()
-    rounds = 0
-    while job.failures():
-        failed = job.get()["counts"]["failed"]
-        eq(len(job.failures()), failed, "failures against counts.failed")
-        reply = status(job.retry(), 200)
-        rounds += 1
-        done = job.wait_done()
-        eq(done["counts"]["succeeded"] + done["counts"]["failed"], 60, "succeeded and failed")
-        ok(rounds < 200, "it has no end")
+def test_retried_failures_succeed_when_the_cause_is_gone(t):
+    stage, open_gate = gate(t, workers=4)
+    job = failed_job(t, ["pass", stage], numbers(60))
+    eq((job.get()["counts"]["failed"], len(job.failures())), (60, 60), "failed and failures")
+    open_gate()
+    status(job.retry(), 200)
+    counts = job.wait_done()["counts"]
+    eq((counts["succeeded"], counts["failed"], counts["results"]), (60, 0, 60), "counts")
+    eq(job.failures(), [], "failures")
     same_multiset(job.results(), numbers(60))
-    eq(job.get()["counts"]["failed"], 0, "failed")
-    t.note(f"{rounds} rounds")
+
+
+def test_retried_items_keep_their_numbers_and_may_stand_behind_in_the_order(t):
+    stage, open_gate = gate(t)
+    job = t.job([{"use": "filter", "params": {"pointer": "/n", "op": "ge", "value": 3}}, stage],
+                order="input")
+    job.send(numbers(6))
+    job.wait(lambda j: j["counts"]["failed"] == 3, what="three failures")
+    open_gate()
+    job.send(numbers(4, 6))
+    job.wait(lambda j: j["counts"]["succeeded"] == 4, what="four results")
+    status(job.retry(), 200)
+    job.must("close")
+    job.wait_done()
+    eq(sorted(r["item"] for r in job.results(envelope=True)), list(range(3, 10)), "item numbers")
+    same_multiset(job.results(), numbers(7, 3))
+
+
+def test_retry_of_a_done_job_moves_its_end(t):
+    stage, open_gate = gate(t)
+    job = failed_job(t, [stage], numbers(5))
+    before = job.get()
+    open_gate()
+    status(job.retry([0, 1]), 200)
+    after = job.wait_done()
+    ok(after["version"] > before["version"], "the version has not grown")
+    eq((after["counts"]["succeeded"], after["counts"]["failed"]), (2, 3), "counts")
+    ok(after["finished_at"] >= before["finished_at"], "finished_at")
+
+
+def test_transient_failures_heal_by_themselves(t):
+    stage, open_gate = gate(t, retry={"attempts": 1000, "backoff_ms": 5, "max_backoff_ms": 20})
+    stage["params"]["kind"] = "transient"
+    job = t.job([stage])
+    job.send(numbers(20), close=True)
+    job.wait(lambda j: j["counts"]["retries"] > 60, what="some retries")
+    eq(job.get()["counts"]["succeeded"], 0, "succeeded while the gate is shut")
+    open_gate()
+    eq(job.wait_done()["counts"]["succeeded"], 20, "succeeded")
 
 
 def test_retry_of_some_leaves_the_others(t):
@@ -246,9 +287,7 @@ def test_retry_of_some_leaves_the_others(t):
 
 
 def test_retry_answers_the_job_and_it_runs_again(t):
-    job = t.job([nap(1)])
-    job.send(numbers(40), close=True)
-    job.wait_done()
+    job = failed_job(t, [FAIL3], numbers(40))
     body = status(job.retry(), 200).json()
     counts_add_up(body)
     eq(body["id"], job.id, "id")

@@ -49,6 +49,11 @@ class Settings:
         self.verbose = args.verbose
         self.sanitizer = proc.sanitizer_of(self.program)
         self.slow = {"thread": 6.0, "address": 3.0}.get(self.sanitizer, 1.0)
+        self.modules = None
+
+    def stages(self):
+        """The folders that every server loads stages from."""
+        return [folder for folder in (self.examples, self.modules) if folder]
 
 
 class Context:
@@ -76,12 +81,14 @@ class Context:
     def skip(self, reason):
         raise Skip(reason)
 
-    def _stages(self):
-        return [self.settings.examples] if self.settings.examples else []
+    def need_modules(self):
+        """For tests that use the stages of support/stages."""
+        if self.settings.modules is None:
+            self.skip("there is no C compiler here to build the tests' own stages with")
 
     def server(self, options=None, env=None, start=True, **more):
         """A server of the test's own; it must end with exit 0 or have been killed."""
-        server = Server(self.settings.program, options, self._stages(), env, slow=self.slow,
+        server = Server(self.settings.program, options, self.settings.stages(), env, slow=self.slow,
                         **more)
         self.cleanup.append(lambda: self._end(server))
         return server.start() if start else server
@@ -108,7 +115,7 @@ class Context:
         """A client of the server that tests share."""
         if self._api is None:
             if Context.shared is None:
-                Context.shared = Server(self.settings.program, SHARED_OPTIONS, self._stages(),
+                Context.shared = Server(self.settings.program, SHARED_OPTIONS, self.settings.stages(),
                                         slow=self.slow).start()
             self.used_shared = True
             self._api = self.client(Context.shared)

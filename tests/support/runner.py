@@ -14,10 +14,12 @@ import multiprocessing.connection
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 
 from .context import Context, Settings, Skip
+from .modules import build as build_modules
 from .server import die_with_parent
 
 
@@ -276,4 +278,7 @@ def main(folder, description, jobs=1):
     if not os.access(args.program, os.X_OK):
         print(f"{args.program}: not a program; build it or give --program", file=sys.stderr)
         return 2
-    return Run(Settings(args), tests, args.jobs).run()
+    settings = Settings(args)
+    with tempfile.TemporaryDirectory(prefix="leat-stages-") as modules:
+        settings.modules = build_modules(modules)
+        return Run(settings, tests, args.jobs).run()

@@ -183,6 +183,11 @@ class Connection:
             raise Closed("the server closed the connection")
         self.buffer += data
 
+    def wait_readable(self, timeout):
+        """Waits until some bytes of a reply have come; they stay in `buffer`."""
+        if not self.buffer:
+            self._fill(time.monotonic() + timeout)
+
     def _deadline(self, timeout):
         return time.monotonic() + (self.timeout if timeout is None else timeout)
 
