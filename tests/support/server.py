@@ -191,6 +191,8 @@ class Server:
     def reports(self):
         """Files that a sanitizer has written, with their text."""
         found = {}
+        if not os.path.isdir(self.folder):
+            return found
         for name in sorted(os.listdir(self.folder)):
             if name.startswith("report."):
                 with open(os.path.join(self.folder, name), errors="replace") as file:

@@ -1,0 +1,59 @@
+"""Steers the shim faultio.c: a piece of memory shared with the server."""
+
+import errno
+import mmap
+import os
+import struct
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LAYOUT = struct.Struct("=QQQQiII")  # struct control
+WRITE, SYNC = 1, 2
+
+
+def shim(program, folder):
+    """The built shim: of the program's build folder, else compiled now. None without either."""
+    built = os.path.join(os.path.dirname(os.path.abspath(program)), "tests", "fault",
+                         "libfaultio.so")
+    if os.path.exists(built):
+        return built
+    made = os.path.join(folder, "libfaultio.so")
+    done = subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-std=gnu17",
+                           "-O1", "-shared", "-fPIC", "-o", made, os.path.join(HERE, "faultio.c"),
+                           "-ldl", "-lpthread"], check=False)
+    return made if done.returncode == 0 else None
+
+
+class FaultIo:
+    """One server's shim."""
+
+    def __init__(self, program, folder):
+        self.path = os.path.join(folder, "faultio")
+        with open(self.path, "wb") as file:
+            file.write(bytes(LAYOUT.size))
+        with open(self.path, "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), LAYOUT.size)
+        self.library = shim(program, folder)
+
+    def environment(self):
+        return {"LD_PRELOAD": self.library, "LEAT_FAULTIO_CONTROL": self.path}
+
+    def arm(self, at, error, kinds=WRITE | SYNC, count=1, half=False):
+        """The `at`-th call from now on fails, and the count - 1 behind it (0: all)."""
+        self.disarm()
+        self.memory[:] = LAYOUT.pack(0, at, count, 0, getattr(errno, error), kinds, int(half))
+
+    def disarm(self):
+        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, 0, 0)
+
+    def count(self, kinds=WRITE | SYNC):
+        """Counts from now on, failing nothing."""
+        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, kinds, 0)
+
+    @property
+    def counted(self):
+        return LAYOUT.unpack(self.memory[:])[0]
+
+    @property
+    def failed(self):
+        return LAYOUT.unpack(self.memory[:])[3]
