@@ -38,6 +38,7 @@ struct committer {
 	/* The commit thread's own. */
 	struct list pending; /* in order, in front of the queue; all must while failing */
 	bool failing;
+	bool frees_first;   /* full: every other try is for what makes room */
 	uint64_t failed_ns; /* when it last did; real time */
 	uint64_t gather_ns; /* when gather() wants to be asked; 0: not by time */
 	struct error last;
@@ -229,22 +230,36 @@ static void fall_back(struct committer *committer, struct list *batch, const str
 	}
 	set_health(committer, why);
 	committer->failed_ns = real_ns();
+	committer->frees_first = why->code == ERR_DISK_FULL && !committer->frees_first;
 	publish(committer, &finished);
 }
 
-/* The first of what is pending, about COMMITTER_BATCH_BYTES. */
-static void take_batch(struct committer *committer, struct list *ret_batch)
+/* The first of what is pending, about COMMITTER_BATCH_BYTES; with `frees`, of such alone. */
+static void take_some(struct committer *committer, bool frees, struct list *ret_batch)
 {
 	size_t bytes = 0;
 
 	LIST_EACH(&committer->pending, link)
 	{
-		bytes += LIST_ENTRY(link, struct commit_op, link)->bytes;
+		struct commit_op *op = LIST_ENTRY(link, struct commit_op, link);
+
+		if (frees && !op->frees)
+			continue;
+		bytes += op->bytes;
 		if (bytes > COMMITTER_BATCH_BYTES && !list_empty(ret_batch))
 			return;
 		list_remove(link);
 		list_append(ret_batch, link);
 	}
+}
+
+static void take_batch(struct committer *committer, struct list *ret_batch)
+{
+	list_init(ret_batch);
+	if (committer->failing && committer->frees_first)
+		take_some(committer, true, ret_batch);
+	if (list_empty(ret_batch))
+		take_some(committer, false, ret_batch);
 }
 
 /* ---- rounds ---- */
@@ -314,7 +329,6 @@ static bool run_round(struct committer *committer)
 	collect(committer, due, stopping);
 	if (!has_work(committer, due, stopping))
 		return false;
-	list_init(&batch);
 	take_batch(committer, &batch);
 	if (transact(committer, &batch, &err) < 0) {
 		fall_back(committer, &batch, &err);

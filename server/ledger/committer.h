@@ -45,6 +45,9 @@ struct commit_op {
 	void (*done)(struct commit_op *op, const struct error *err);
 	size_t bytes; /* about how much it writes */
 	bool must;
+	/* Must, and only removes what nothing that waits rests on: while the disk is full it may
+	 * overtake, for what stands before it may be waiting for the room that it makes. */
+	bool frees;
 	enum error_code refused; /* the committer's own */
 	char *refused_text;
 };

@@ -42,7 +42,7 @@ struct ledger_stat {
 
 /*
  * Visits return false to stop. Bytes are borrowed for the call: copy and return soon, for a
- * commit may have to wait for the visit, and do not write from inside one.
+ * commit may have to wait for the visit; do not call the ledger from inside one.
  */
 typedef bool (*ledger_job_fn)(void *arg, const struct id *job, const void *definition,
 	size_t definition_len, const void *record, size_t record_len);

@@ -219,7 +219,7 @@ int ledger_lmdb_open(
 	lmdb->max_bytes = config->max_bytes;
 	lmdb->lock_fd = -1;
 	lmdb->writable = true;
-	pthread_rwlock_init(&lmdb->lock, NULL);
+	ledger_lock_init(&lmdb->lock);
 	pthread_mutex_init(&lmdb->stat_lock, NULL);
 	lmdb->dir = mem_strdup(config->dir);
 	if (lmdb->dir == NULL) {

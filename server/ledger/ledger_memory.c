@@ -404,7 +404,7 @@ int ledger_memory_open(struct ledger **ret, struct error *err)
 	if (memory == NULL)
 		return error_no_memory(err);
 	memory->ledger.ops = &memory_ops;
-	pthread_rwlock_init(&memory->lock, NULL);
+	ledger_lock_init(&memory->lock);
 	*ret = &memory->ledger;
 	return 0;
 }

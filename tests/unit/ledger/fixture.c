@@ -87,8 +87,8 @@ void put_input(struct ledger *ledger, struct id job, uint64_t block, const struc
 		0, "%s", err.text);
 }
 
-void append_results(struct ledger *ledger, struct id job, uint64_t seq, uint32_t count,
-	size_t size)
+void append_results(
+	struct ledger *ledger, struct id job, uint64_t seq, uint32_t count, size_t size)
 {
 	struct result_head head = { .version = BLOCK_VERSION, .count = count };
 	struct buf block = BUF_INIT;
@@ -103,8 +103,8 @@ void append_results(struct ledger *ledger, struct id job, uint64_t seq, uint32_t
 		fill(&block, size - block.len, (unsigned)seq);
 	head.checksum = block_checksum(block.data + sizeof(head), block.len - sizeof(head));
 	memcpy(block.data, &head, sizeof(head));
-	cr_assert_eq(ledger->ops->append(ledger, &job, LEDGER_RESULTS, seq, block.data,
-			     block.len, &err),
+	cr_assert_eq(ledger->ops->append(
+			     ledger, &job, LEDGER_RESULTS, seq, block.data, block.len, &err),
 		0, "%s", err.text);
 	buf_done(&block);
 }

@@ -28,16 +28,16 @@ static void with_lmdb(void (*test)(struct ledger *ledger))
 	folder_remove(dir);
 }
 
-#define CONTRACT(name)                                                                             \
-	static void name(struct ledger *ledger);                                                   \
-	Test(memory, name)                                                                         \
-	{                                                                                          \
-		with_memory(name);                                                                 \
-	}                                                                                          \
-	Test(lmdb, name)                                                                           \
-	{                                                                                          \
-		with_lmdb(name);                                                                   \
-	}                                                                                          \
+#define CONTRACT(name)                           \
+	static void name(struct ledger *ledger); \
+	Test(memory, name)                       \
+	{                                        \
+		with_memory(name);               \
+	}                                        \
+	Test(lmdb, name)                         \
+	{                                        \
+		with_lmdb(name);                 \
+	}                                        \
 	static void name(struct ledger *ledger)
 
 /* ---- transactions ---- */
@@ -300,8 +300,16 @@ CONTRACT(input_range_tells_first_last_and_bytes)
 
 /* Around the lengths at which a value is split. */
 static const size_t lengths[] = {
-	1, 2000, 4096, BLOCK_SIZE_MAX - 1, BLOCK_SIZE_MAX, BLOCK_SIZE_MAX + 1,
-	2 * BLOCK_SIZE_MAX, 2 * BLOCK_SIZE_MAX + 1, 1 << 20, 5 << 20,
+	1,
+	2000,
+	4096,
+	BLOCK_SIZE_MAX - 1,
+	BLOCK_SIZE_MAX,
+	BLOCK_SIZE_MAX + 1,
+	2 * BLOCK_SIZE_MAX,
+	2 * BLOCK_SIZE_MAX + 1,
+	1 << 20,
+	5 << 20,
 };
 
 static bool check_length(void *arg, uint64_t seq, const void *bytes, size_t len)
@@ -326,8 +334,8 @@ CONTRACT(values_of_any_length_come_back_as_they_were)
 		buf_clear(&bytes);
 		fill(&bytes, lengths[at], (unsigned)at);
 		put_input(ledger, job, at, &bytes);
-		ledger->ops->append(ledger, &job, LEDGER_FAILURES, at, bytes.data, bytes.len,
-			NULL);
+		ledger->ops->append(
+			ledger, &job, LEDGER_FAILURES, at, bytes.data, bytes.len, NULL);
 	}
 	commit(ledger);
 	for (size_t at = 0; at < ARRAY_SIZE(lengths); at++) {
@@ -384,7 +392,8 @@ CONTRACT(each_value_starts_with_the_block_that_holds_the_number)
 	cr_expect_eq(numbers_from(ledger, job, LEDGER_RESULTS, 40, numbers, 8), 1);
 	cr_expect_eq(numbers[0], 11);
 	cr_expect_eq(numbers_from(ledger, job, LEDGER_RESULTS, 41, numbers, 8), 0);
-	cr_expect_eq(numbers_from(ledger, job, LEDGER_RESULTS, 0, numbers, 2), 2, "told to stop");
+	cr_expect_eq(
+		numbers_from(ledger, job, LEDGER_RESULTS, 0, numbers, 2), 2, "told to stop");
 	cr_expect_eq(numbers_from(ledger, id_of(9), LEDGER_RESULTS, 5, numbers, 8), 0);
 }
 
