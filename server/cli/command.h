@@ -1,0 +1,48 @@
+/*
+ * command: what the commands of leat have in common.
+ *
+ * main.c has the table of commands. Each one reads its line (cli/options.h), says what is
+ * wrong on stderr and returns the program's exit code:
+ *
+ *	0	done
+ *	1	it ran, and not everything went well
+ *	2	the line, a setting, the definition or an input file is wrong
+ *
+ * Thread: main.
+ */
+#ifndef LEAT_CLI_COMMAND_H
+#define LEAT_CLI_COMMAND_H
+
+#include "base/error.h"
+#include "cli/options.h"
+#include "cli/settings.h"
+#include "plugin/registry.h"
+
+enum command_exit {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_SIGNAL = 128, /* and the signal's number */
+};
+
+struct command {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int command_serve(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_stages(int argc, char **argv);
+
+/*
+ * Read the line into `settings` (initialized here) and set up the log. Returns -1 when the
+ * command is to go on, else the exit code; then there is nothing to undo.
+ */
+int command_begin(const struct options *options, int argc, char **argv, void *arg,
+	struct settings *settings);
+/* Say what is wrong; returns `code`. */
+int command_fail(const char *name, const struct error *err, int code);
+/* The built-in stages and those of --stages. */
+int command_registry(const struct settings *settings, struct registry **ret, struct error *err);
+
+#endif

@@ -1,0 +1,112 @@
+#include "cli/run_definition.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+static int not_json(const char *what, const json_error_t *where, struct error *err)
+{
+	if (where->line < 0)
+		return error_set(err, ERR_BAD_REQUEST, "%s", where->text);
+	return error_set(err, ERR_BAD_REQUEST, "%s: line %d, column %d: %s", what, where->line,
+		where->column, where->text);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static json_t *parse_pipeline(const char *text, struct mistakes *mistakes, struct error *err)
+{
+	json_error_t where;
+	json_t *root;
+
+	if (text[strspn(text, " \t\n")] == '{')
+		root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+	else if (ends_with(text, ".json"))
+		root = json_load_file(text, JSON_REJECT_DUPLICATES, &where);
+	else
+		return definition_from_short(text, mistakes);
+	if (root == NULL)
+		not_json(ends_with(text, ".json") ? text : "the definition", &where, err);
+	return root;
+}
+
+static bool is_scaling(const char *set)
+{
+	return strncmp(set, "workers.", 8) == 0 || strncmp(set, "queue.", 6) == 0;
+}
+
+/* One --set: on the tree, or (definition not NULL) on what was parsed from it. */
+static void apply_set(const char *set, json_t *root, struct definition *definition,
+	const struct definition_rules *rules, struct mistakes *mistakes)
+{
+	const char *equals = strchr(set, '=');
+	_auto_free_ char *key = mem_strndup(set, equals != NULL ? (size_t)(equals - set) : 0);
+	int taken = 0;
+
+	if (key == NULL)
+		return;
+	if (equals != NULL && definition != NULL)
+		taken = definition_scale(definition, rules, key, equals + 1, mistakes);
+	else if (equals != NULL)
+		taken = definition_set_param(root, key, equals + 1, mistakes);
+	if (taken == 0)
+		mistakes_add(mistakes, set,
+			"write STAGE.PARAM=VALUE, workers.STAGE=N or queue.STAGE=N");
+}
+
+static void apply_sets(const struct run_words *words, json_t *root,
+	struct definition *definition, const struct definition_rules *rules,
+	struct mistakes *mistakes)
+{
+	for (unsigned i = 0; i < words->set_count; i++)
+		if (is_scaling(words->sets[i]) == (definition != NULL))
+			apply_set(words->sets[i], root, definition, rules, mistakes);
+}
+
+static int apply_order(const struct run_words *words, json_t *root)
+{
+	if (words->order != NULL)
+		return json_object_set_new(root, "order", json_string(words->order));
+	if (json_object_get(root, "order") == NULL)
+		return json_object_set_new(root, "order", json_string("input"));
+	return 0;
+}
+
+static int has_mistakes(struct error *err)
+{
+	return error_set(err, ERR_DEFINITION, "the pipeline is wrong");
+}
+
+int run_definition(const struct run_words *words, const struct catalog *catalog,
+	const struct definition_rules *rules, struct mistakes *mistakes,
+	struct definition **ret, struct error *err)
+{
+	struct definition *definition;
+	json_auto_t *root = NULL;
+
+	error_no_memory(err);
+	root = parse_pipeline(words->pipeline, mistakes, err);
+	if (mistakes->count > 0)
+		return has_mistakes(err);
+	if (root == NULL)
+		return -1;
+	if (json_is_object(root) && apply_order(words, root) < 0)
+		return error_no_memory(err);
+	apply_sets(words, root, NULL, rules, mistakes);
+	if (mistakes->count > 0)
+		return has_mistakes(err);
+	if (definition_parse(root, catalog, rules, mistakes, &definition, err) < 0)
+		return -1;
+	apply_sets(words, NULL, definition, rules, mistakes);
+	if (mistakes->count > 0) {
+		definition_free(definition);
+		return has_mistakes(err);
+	}
+	*ret = definition;
+	return 0;
+}

@@ -1,0 +1,228 @@
+/*
+ * serve: the server's life, from the first file opened to the last one closed.
+ *
+ *	start: ledger ─► stages ─► engine (recovers) ─► HTTP ─► event=listening
+ *	end:   signal ─► engine_drain (readyz 503, results can still be read) ─► drained
+ *	       ─► http quiesce ─► replies under way have ended, or their time is up ─► stop
+ *
+ * The first SIGTERM or SIGINT drains for at most drain-ms; the second ends at once. Nothing
+ * is lost either way: what had no outcome runs again at the next start.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/role.h"
+#include "cli/command.h"
+#include "cli/listen.h"
+#include "engine/engine.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+
+/* Replies under way get at least this long after the drain, and are looked at this often. */
+#define REPLIES_MIN_MS	500
+#define REPLIES_LOOK_MS 5
+
+struct serve {
+	struct settings settings;
+	struct http_config http_config;
+	char host[LISTEN_HOST_SIZE];
+
+	uv_loop_t loop;
+	uv_signal_t sigterm, sigint;
+	uv_timer_t look;
+	struct ledger *ledger;
+	struct registry *registry;
+	struct engine *engine;
+	struct http_server *http;
+
+	unsigned asked; /* how many times to end */
+	bool drained, ended;
+	uint64_t deadline_ns; /* for replies, once asked to end */
+};
+
+/* ---- the end ---- */
+
+static void end(struct serve *serve)
+{
+	if (serve->ended)
+		return;
+	serve->ended = true;
+	uv_timer_stop(&serve->look);
+	uv_stop(&serve->loop);
+}
+
+static void look_at_replies(uv_timer_t *timer)
+{
+	struct serve *serve = timer->data;
+
+	if (http_server_active(serve->http) == 0 || clock_mono_ns() >= serve->deadline_ns)
+		end(serve);
+}
+
+static void on_drained(void *arg)
+{
+	struct serve *serve = arg;
+	uint64_t least = clock_mono_ns() + REPLIES_MIN_MS * NS_PER_MS;
+
+	serve->drained = true;
+	if (serve->http == NULL || serve->asked > 1) {
+		end(serve);
+		return;
+	}
+	serve->deadline_ns = MAX(serve->deadline_ns, least);
+	http_server_quiesce(serve->http);
+	uv_timer_start(&serve->look, look_at_replies, 0, REPLIES_LOOK_MS);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct serve *serve = handle->data;
+	uint64_t drain_ms = serve->asked++ == 0 ? serve->settings.drain_ms : 0;
+
+	log_info("draining", "signal=%s drain_ms=%llu%s",
+		number == SIGTERM ? "SIGTERM" : "SIGINT", (unsigned long long)drain_ms,
+		drain_ms > 0 ? " hint=\"a second signal ends it at once\"" : "");
+	if (serve->asked == 1)
+		serve->deadline_ns = clock_mono_ns() + drain_ms * NS_PER_MS;
+	if (serve->drained)
+		end(serve);
+	else
+		engine_drain(serve->engine, drain_ms, on_drained, serve);
+}
+
+/* ---- start ---- */
+
+static int open_store(struct serve *serve, struct error *err)
+{
+	struct ledger_lmdb_config config = {
+		.dir = serve->settings.data, .max_bytes = serve->settings.map_bytes};
+
+	if (ledger_lmdb_open(&config, &serve->ledger, err) < 0)
+		return -1;
+	return command_registry(&serve->settings, &serve->registry, err);
+}
+
+static int open_all(struct serve *serve, struct error *err)
+{
+	if (open_store(serve, err) < 0)
+		return -1;
+	if (engine_open(&serve->settings.engine, &serve->loop, serve->ledger, serve->registry,
+		    &serve->engine, err) < 0)
+		return -1;
+	return http_server_start(&serve->http_config, serve->engine, &serve->http, err);
+}
+
+static void watch_signals(struct serve *serve)
+{
+	uv_signal_init(&serve->loop, &serve->sigterm);
+	uv_signal_init(&serve->loop, &serve->sigint);
+	uv_timer_init(&serve->loop, &serve->look);
+	serve->sigterm.data = serve->sigint.data = serve->look.data = serve;
+	uv_signal_start(&serve->sigterm, on_signal, SIGTERM);
+	uv_signal_start(&serve->sigint, on_signal, SIGINT);
+}
+
+/* Undo open_all(), however far it came. */
+static void close_all(struct serve *serve)
+{
+	if (serve->http != NULL)
+		http_server_stop(TAKE(serve->http));
+	if (serve->engine != NULL && !serve->drained) {
+		engine_drain(serve->engine, 0, on_drained, serve);
+		while (!serve->drained)
+			uv_run(&serve->loop, UV_RUN_ONCE);
+	}
+	if (serve->engine != NULL)
+		engine_close(serve->engine);
+	uv_close((uv_handle_t *)&serve->sigterm, NULL);
+	uv_close((uv_handle_t *)&serve->sigint, NULL);
+	uv_close((uv_handle_t *)&serve->look, NULL);
+	uv_run(&serve->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&serve->loop) != 0)
+		log_error("loop_not_empty", "err=\"a handle was left open\"");
+	ledger_close(serve->ledger);
+	registry_free(serve->registry);
+}
+
+static void say_listening(const struct serve *serve)
+{
+	log_info("listening", "address=%s port=%u data=%s pid=%ld version=%s", serve->host,
+		http_server_port(serve->http), serve->settings.data, (long)getpid(),
+		LEAT_VERSION);
+}
+
+static int serve_until_told(struct serve *serve)
+{
+	struct error err;
+	int code = EXIT_OK;
+
+	if (uv_loop_init(&serve->loop) != 0) {
+		error_set(&err, ERR_INTERNAL,
+			"the event loop cannot be made; too many open files?");
+		return command_fail("leat serve", &err, EXIT_FAILED);
+	}
+	role_enter(ROLE_LOOP);
+	signal(SIGPIPE, SIG_IGN);
+	watch_signals(serve);
+	if (open_all(serve, &err) < 0) {
+		code = command_fail("leat serve", &err, EXIT_FAILED);
+	} else {
+		say_listening(serve);
+		uv_run(&serve->loop, UV_RUN_DEFAULT);
+	}
+	close_all(serve);
+	if (code == EXIT_OK)
+		log_info("ended", "data=%s", serve->settings.data);
+	return code;
+}
+
+static int take_listen(struct serve *serve, struct error *err)
+{
+	const struct settings *settings = &serve->settings;
+	struct error why;
+
+	serve->http_config = settings->http;
+	serve->http_config.address = serve->host;
+	serve->http_config.idle_timeout_s =
+		(unsigned)((settings->idle_timeout_ms + 999) / 1000);
+	serve->http_config.ratio_max = (double)settings->ratio_max;
+	if (listen_parse(settings->listen, serve->host, &serve->http_config.port, &why) < 0)
+		return error_set(err, ERR_BAD_REQUEST, "listen: %s", why.text);
+	return 0;
+}
+
+int command_serve(int argc, char **argv)
+{
+	static const struct options options = {
+		.name = "leat serve",
+		.command = FOR_SERVE,
+		.intro = "Serve jobs over HTTP until SIGTERM or Ctrl-C.",
+		.examples =
+			"Examples:\n"
+			"  leat serve --data /var/lib/leat\n"
+			"  leat serve --listen '[::]:8080' --compute 4 --stages ./build/examples\n"
+			"  LEAT_ITEM_MAX=16MiB leat serve --config leat.json --print-config\n\n"
+			"When it listens it logs event=listening address=... port=...; then, for example:\n"
+			"  curl -s http://127.0.0.1:8080/v1/server",
+	};
+	struct serve serve = {0};
+	struct error err;
+	int code = command_begin(&options, argc, argv, NULL, &serve.settings);
+
+	if (code >= 0)
+		return code;
+	settings_warn_unknown_env();
+	if (take_listen(&serve, &err) < 0)
+		code = command_fail("leat serve", &err, EXIT_USAGE);
+	else
+		code = serve_until_told(&serve);
+	settings_done(&serve.settings);
+	return code;
+}
