@@ -79,9 +79,9 @@ void run_job_interrupt(struct run_job *run, int number)
 	if (!again)
 		return;
 	if (!run->results_over)
-		outlet_stop(run->results);
+		spout_stop(run->results);
 	if (!run->failures_over)
-		outlet_stop(run->failures);
+		spout_stop(run->failures);
 }
 
 /* ---- a slow reader of our output ---- */
@@ -90,7 +90,7 @@ void run_job_interrupt(struct run_job *run, int number)
 static uint64_t unread_bytes(const struct run_job *run)
 {
 	const struct job_record *record = job_record(run->job);
-	uint64_t next = outlet_next(run->results);
+	uint64_t next = spout_next(run->results);
 
 	if (record->results <= next)
 		return 0;
@@ -222,9 +222,9 @@ static void on_events(struct job_watch *watch, struct job *job, unsigned events)
 		feed_stop(run->feed);
 	if ((events & (JOB_EVENT_RESULTS | JOB_EVENT_STATE)) != 0) {
 		if (!run->results_over)
-			outlet_wake(run->results);
+			spout_wake(run->results);
 		if (!run->failures_over)
-			outlet_wake(run->failures);
+			spout_wake(run->failures);
 	}
 	look_at_unread(run);
 	look_if_over(run);
@@ -281,23 +281,23 @@ static void look_if_over(struct run_job *run)
 
 /* ---- start ---- */
 
-static int open_outlets(struct run_job *run, struct error *err)
+static int open_spouts(struct run_job *run, struct error *err)
 {
-	struct outlet_config results = {.loop = run->loop,
+	struct spout_config results = {.loop = run->loop,
 		.log = LEDGER_RESULTS,
 		.fd = STDOUT_FILENO,
 		.arg = run,
 		.wrote = on_wrote,
 		.ended = on_results_over};
-	struct outlet_config failures = {.loop = run->loop,
+	struct spout_config failures = {.loop = run->loop,
 		.log = LEDGER_FAILURES,
 		.fd = run->failures_fd,
 		.arg = run,
 		.render = render_failures,
 		.ended = on_failures_over};
 
-	if (outlet_open(&results, run->job, &run->results, err) < 0 ||
-		outlet_open(&failures, run->job, &run->failures, err) < 0)
+	if (spout_open(&results, run->job, &run->results, err) < 0 ||
+		spout_open(&failures, run->job, &run->failures, err) < 0)
 		return -1;
 	return 0;
 }
@@ -342,7 +342,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	run->progressing = true;
 	run->watch.fn = on_events;
 	job_watch(job, &run->watch);
-	if (open_outlets(run, &why) < 0 || start_feed(run, &why) < 0)
+	if (open_spouts(run, &why) < 0 || start_feed(run, &why) < 0)
 		start_failed(run, &why);
 	else if (run->interrupts > 0)
 		give_up(run, EXIT_SIGNAL + SIGINT);
@@ -359,8 +359,8 @@ void run_job_done(struct run_job *run)
 	if (run->created)
 		job_unwatch(&run->watch);
 	feed_free(run->feed);
-	outlet_free(run->results);
-	outlet_free(run->failures);
+	spout_free(run->results);
+	spout_free(run->failures);
 	if (run->job != NULL)
 		job_unref(run->job);
 }

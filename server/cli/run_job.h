@@ -1,10 +1,10 @@
 /*
  * run_job: one job from its definition to an exit code, between files and descriptors.
  *
- *	feed ─► job ─► outlet of results ─► standard output
- *	           └─► outlet of failures ─► standard error, or a file
+ *	feed ─► job ─► spout of results ─► standard output
+ *	           └─► spout of failures ─► standard error, or a file
  *
- * It is over when the job is done, the input has ended and both outlets have written all.
+ * It is over when the job is done, the input has ended and both spouts have written all.
  * Memory is bounded: input waits for the job's backlog, and while more than UNREAD_MAX bytes
  * of results wait for a slow reader of our output, the job is paused.
  *
@@ -17,7 +17,7 @@
 #include <uv.h>
 
 #include "cli/feed.h"
-#include "cli/outlet.h"
+#include "cli/spout.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
 
@@ -36,7 +36,7 @@ struct run_job {
 	struct job *job;
 	struct job_watch watch;
 	struct feed *feed;
-	struct outlet *results, *failures;
+	struct spout *results, *failures;
 	struct progress progress;
 	unsigned interrupts;
 	uint64_t invalid; /* lines that were no items */

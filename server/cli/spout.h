@@ -1,5 +1,5 @@
 /*
- * outlet: a job's results, or its failures, to a descriptor as they are committed.
+ * spout: a job's results, or its failures, to a descriptor as they are committed.
  *
  *	committed ─► reader (a page) ─► render ─► write (pool) ─► trimmed ─► the next page
  *
@@ -8,8 +8,8 @@
  *
  * Thread: loop.
  */
-#ifndef LEAT_CLI_OUTLET_H
-#define LEAT_CLI_OUTLET_H
+#ifndef LEAT_CLI_SPOUT_H
+#define LEAT_CLI_SPOUT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,9 +19,9 @@
 #include "engine/engine.h"
 #include "engine/reader.h"
 
-struct outlet;
+struct spout;
 
-struct outlet_config {
+struct spout_config {
 	uv_loop_t *loop;
 	enum ledger_log log;
 	int fd;
@@ -38,16 +38,16 @@ struct outlet_config {
 };
 
 /* Borrowed: all but config, until free. */
-int outlet_open(const struct outlet_config *config, struct job *job, struct outlet **ret,
+int spout_open(const struct spout_config *config, struct job *job, struct spout **ret,
 	struct error *err);
 /* There may be more to read; call it at JOB_EVENT_RESULTS and JOB_EVENT_STATE. */
-void outlet_wake(struct outlet *outlet);
+void spout_wake(struct spout *spout);
 /* End soon, even in the middle of a page: `ended` is called, perhaps from within. */
-void outlet_stop(struct outlet *outlet);
+void spout_stop(struct spout *spout);
 /* After `ended`. */
-void outlet_free(struct outlet *outlet);
+void spout_free(struct spout *spout);
 
 /* Number of the next value; those below have been written. */
-uint64_t outlet_next(const struct outlet *outlet);
+uint64_t spout_next(const struct spout *spout);
 
 #endif
