@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 /* So much of the map may be touched before its pages are let go of. */
-#define TOUCHED_MAX  (8u << 20)
-#define HEADROOM_MIN (64ull << 20)
-#define READERS_MAX  256
+#define TOUCHED_MAX     (8u << 20)
+#define HEADROOM_MIN    (64ull << 20)
+#define LOCK_FILE_BYTES (32 << 10) /* room for about 500 readers at a time */
 
 static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_META] = "meta",
@@ -108,20 +108,17 @@ static size_t map_size(const struct ledger_lmdb *lmdb, const char *data_path)
 }
 
 /*
- * LMDB writes the table of readers through a map: were the disk full when a page of it is
- * first used, that would be a SIGBUS. So give it its space now.
+ * LMDB writes its table of readers through a map: were the disk full when a page of it is
+ * first used, that would be a SIGBUS. So it gets its space before it is opened (not after:
+ * closing any descriptor of the file drops LMDB's lock on it).
  */
 static int fill_lock_file(const char *path)
 {
-	struct stat file;
-	int fd = open(path, O_RDWR | O_CLOEXEC), code = 0;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), code;
 
 	if (fd < 0)
 		return errno;
-	if (fstat(fd, &file) != 0)
-		code = errno;
-	else if (file.st_size > 0)
-		code = posix_fallocate(fd, 0, file.st_size);
+	code = posix_fallocate(fd, 0, LOCK_FILE_BYTES);
 	close(fd);
 	return code == EOPNOTSUPP || code == EINVAL ? 0 : code;
 }
@@ -229,14 +226,11 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 	code = mdb_env_set_mapsize(env->env, map_size(lmdb, path));
 	if (code == 0)
 		code = mdb_env_set_maxdbs(env->env, TABLE_COUNT);
+	sprintf(path, "%s/lock.mdb", lmdb->dir);
 	if (code == 0)
-		code = mdb_env_set_maxreaders(env->env, READERS_MAX);
+		code = fill_lock_file(path);
 	if (code == 0)
 		code = mdb_env_open(env->env, lmdb->dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
-	if (code != 0)
-		return code;
-	sprintf(path, "%s/lock.mdb", lmdb->dir);
-	code = fill_lock_file(path);
 	return code == 0 ? sync_folder(lmdb->dir) : code;
 }
 
