@@ -12,7 +12,6 @@ struct walk {
 	MDB_cursor *cursor;
 	MDB_val key, value; /* where it stands: the first segment of a value */
 	struct buf whole;   /* a value of several segments, put together */
-	size_t bytes;       /* read */
 };
 
 static int walk_open(struct walk *walk, struct ledger *ledger, unsigned table)
@@ -39,7 +38,6 @@ static int walk_close(struct walk *walk, int code, struct error *err)
 		mdb_cursor_close(walk->cursor);
 	if (walk->txn != NULL)
 		mdb_txn_abort(walk->txn);
-	lmdb_env_touched(lmdb, walk->bytes);
 	pthread_rwlock_unlock(&lmdb->lock);
 	buf_done(&walk->whole);
 	return code == 0 || code == MDB_NOTFOUND ? 0 : lmdb_error(lmdb, code, "reading", err);
@@ -84,9 +82,15 @@ static int seek_in_job(struct walk *walk, const struct id *job, uint64_t number)
 	return code == 0 && !at_job(walk, job) ? MDB_NOTFOUND : code;
 }
 
+/* The value where it stands is read, and the leaf page that it hangs on. */
+static void touched(struct walk *walk)
+{
+	lmdb_env_touched(walk->lmdb, walk->value.mv_size + 4096);
+}
+
 static int append(struct walk *walk, struct buf *to)
 {
-	walk->bytes += walk->value.mv_size + 4096;
+	touched(walk);
 	return buf_append(to, walk->value.mv_data, walk->value.mv_size) < 0 ? ENOMEM : 0;
 }
 
@@ -300,7 +304,7 @@ static int visit(struct walk *walk, ledger_value_fn fn, void *arg, bool *ret_mor
 	int code, next = 0;
 
 	if (walk->value.mv_size < BLOCK_SIZE_MAX) {
-		walk->bytes += walk->value.mv_size + 4096;
+		touched(walk);
 		*ret_more = fn(arg, number, walk->value.mv_data, walk->value.mv_size);
 		return *ret_more ? move(walk, MDB_NEXT) : 0;
 	}
@@ -353,7 +357,7 @@ int lmdb_each_key(struct ledger *ledger, const struct id *job, ledger_key_fn fn,
 			break;
 		}
 		more = visit_key(&walk.value, fn, arg);
-		walk.bytes += walk.value.mv_size;
+		touched(&walk);
 		code = move(&walk, MDB_NEXT);
 	}
 	return walk_close(&walk, code, err);
