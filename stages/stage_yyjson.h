@@ -21,6 +21,7 @@
 #include <yyjson.h>
 
 #include "stage.h"
+#include "stage_write.h"
 
 /* A tree takes up to 12 times the text; beyond this it comes from malloc, as it grows. */
 #define STAGE_TREE_POOL_MAX 16384

@@ -2,7 +2,6 @@
 #include <nettle/sha2.h>
 
 #include "stage_slice.h"
-#include "stage_write.h"
 #include "stage_yyjson.h"
 
 #define BAD_ORDER "an order has an id, the numbers price and qty, and the string text"

@@ -160,7 +160,9 @@ void *stage_uv_loop(struct stage_ctx *ctx)
 const char *stage_state(struct stage_ctx *ctx, size_t *ret_len)
 {
 	*ret_len = ctx->state.len;
-	return ctx->has_state ? ctx->state.data : NULL;
+	if (!ctx->has_state)
+		return NULL;
+	return ctx->state.len > 0 ? ctx->state.data : "";
 }
 
 enum stage_result stage_state_set(struct stage_ctx *ctx, const void *bytes, size_t len)
