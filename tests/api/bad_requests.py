@@ -162,8 +162,8 @@ wrong_stage("pointer_with_bad_escape", {"use": "filter", "params": {"pointer": "
             ["/params/pointer"])
 wrong_definition("source_not_first", {"stages": [{"use": "pass"}, {"use": "range", "params":
                  {"from": 0, "to": 5}}]}, ["/stages/1/use"], "first")
-wrong_definition("sink_not_last", {"stages": [{"use": "aggregate", "params": {"field": "/a",
-                 "ops": ["sum"]}}, {"use": "pass"}]}, ["/stages/0/use"], "last")
+wrong_definition("sink_not_last", {"stages": [{"use": "aggregate", "params": {"field":
+                 "/a"}}, {"use": "pass"}]}, ["/stages/0/use"], "last")
 wrong_definition("every_mistake_is_listed",
                  {"nope": 1, "order": 3, "stages": [{"use": "pass", "workers": 0, "queue": {
                      "items": -1}}, {"use": "sleep", "params": {"ms": "x", "mz": 1}}]},

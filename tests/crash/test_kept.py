@@ -40,17 +40,16 @@ def troubled(count, seed):
 def generated(count, seed):
     """A source: it resumes where its items are kept and repeats none."""
     expected = model.run([], [{"n": n} for n in range(count)])
-    stages = [{"use": "range", "params": {"from": 0, "to": count, "template": {"n": "{n}"}}}, nap(1)]
+    stages = [{"use": "range", "params": {"from": 0, "to": count, "template": {"n": "$i"}}}, nap(1)]
     return Load("generated", stages, expected=expected)
 
 
 def summed(count, seed):
     """A sink whose state must be exact."""
     values = items.orders(count, seed)
-    params = {"field": "/qty", "ops": ["count", "sum", "min", "max"]}
-    load = Load("summed", [nap(), {"use": "aggregate", "params": params}], values,
-                report=model.aggregate(params, values)[None])
-    return load
+    params = {"field": "/qty", "by": "/customer/city"}
+    return Load("summed", [nap(), {"use": "aggregate", "params": params}], values,
+                report=model.aggregate(params, values))
 
 
 def rounds(t, make, kills, orders=("none", "pause", "workers")):

@@ -6,6 +6,7 @@ nothing of workers, queues or time; results come out in input order.
 
 import copy
 import hashlib
+import json
 import re
 
 
@@ -105,7 +106,7 @@ def stage_filter(params, value, number, attempt):
 
 
 def stage_explode(params, value, number, attempt):
-    found = pointer(value, params["field"])
+    found = pointer(value, params.get("field", ""))
     if not isinstance(found, list):
         raise Fail("permanent")
     return list(found)
@@ -210,32 +211,36 @@ def run(stages, values, first=0):
 
 
 def filled(template, number):
-    """The source `range`: the template with every "{n}" or null place holder set."""
+    """The source `range`: "$i" alone is the number, $i inside a string its digits."""
     if isinstance(template, dict):
-        return {key: filled(value, number) for key, value in template.items()}
+        return {key.replace("$i", str(number)): filled(value, number)
+                for key, value in template.items()}
     if isinstance(template, list):
         return [filled(value, number) for value in template]
-    if template == "{n}":
+    if template == "$i":
         return number
     if isinstance(template, str):
-        return template.replace("{n}", str(number))
+        return template.replace("$i", str(number))
     return template
 
 
 def aggregate(params, values):
-    """The report of the sink `aggregate`: {op: value}, by group when `by` is given."""
-    groups = {}
-    for value in values:
-        by = pointer(value, params["by"]) if params.get("by") else None
-        key = by if isinstance(by, str) else None if by is None else str(by)
-        found = pointer(value, params["field"]) if params.get("field") else MISSING
-        groups.setdefault(key, []).append(found)
-    return {key: _ops(params["ops"], found) for key, found in groups.items()}
+    """The report of the sink `aggregate` over items that all have the field."""
+    report = _sums(params, values)
+    if "by" in params:
+        groups = {}
+        for value in values:
+            key = pointer(value, params["by"])
+            key = "null" if key is MISSING else key if isinstance(key, str) else json.dumps(key)
+            groups.setdefault(key, []).append(value)
+        report["groups"] = {key: _sums(params, groups[key]) for key in sorted(groups)}
+    return report
 
 
-def _ops(ops, found):
-    numbers = [one for one in found if isinstance(one, (int, float)) and not isinstance(one, bool)]
-    every = {"count": len(found), "sum": sum(numbers),
-             "min": min(numbers, default=None), "max": max(numbers, default=None),
-             "avg": sum(numbers) / len(numbers) if numbers else None}
-    return {op: every[op] for op in ops}
+def _sums(params, values):
+    if "field" not in params:
+        return {"count": len(values)}
+    numbers = [pointer(value, params["field"]) for value in values]
+    return {"count": len(numbers), "sum": sum(numbers), "min": min(numbers, default=None),
+            "max": max(numbers, default=None),
+            "avg": sum(numbers) / len(numbers) if numbers else None}
