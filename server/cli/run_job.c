@@ -331,7 +331,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 
 	if (err != NULL) {
 		say(run, "%s", err->text);
-		run->code = EXIT_FAILED;
+		run->code = err->code == ERR_DEFINITION ? EXIT_USAGE : EXIT_FAILED;
 		run->told = true;
 		run->over(run->arg);
 		return;
