@@ -40,17 +40,15 @@ void mem_cleanup_(void *ptr);
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 #undef MIN
 #undef MAX
-#define MIN(a, b)                                                                                  \
+/* Each argument is evaluated once; the counter lets them be nested. */
+#define MIN(a, b) PICK_(a, b, <, __COUNTER__)
+#define MAX(a, b) PICK_(a, b, >, __COUNTER__)
+#define PICK_(a, b, op, n)  PICK__(a, b, op, n)
+#define PICK__(a, b, op, n)                                                                        \
 	({                                                                                         \
-		__typeof__(a) min_a_ = (a);                                                        \
-		__typeof__(b) min_b_ = (b);                                                        \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
-	})
-#define MAX(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) max_a_ = (a);                                                        \
-		__typeof__(b) max_b_ = (b);                                                        \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
+		__typeof__(a) pick_a_##n = (a);                                                    \
+		__typeof__(b) pick_b_##n = (b);                                                    \
+		pick_a_##n op pick_b_##n ? pick_a_##n : pick_b_##n;                                \
 	})
 
 #endif

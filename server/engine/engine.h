@@ -113,6 +113,9 @@ int job_retry(struct job *job, const uint64_t *items, size_t count,
 	void (*reply)(void *arg, struct job *job, uint64_t retried, const struct error *err),
 	void *arg, struct error *err);
 
+/* Results before number `upto` were read and are not needed again (`leat run`, /v1/run). */
+int job_trim_results(struct job *job, uint64_t upto, struct error *err);
+
 /* ---- waiting for something to happen to a job ---- */
 
 enum job_event {

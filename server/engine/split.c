@@ -20,6 +20,7 @@ void split_feed(struct split *split, const char *bytes, size_t len)
 {
 	split->at = bytes;
 	split->end = bytes + len;
+	split->fed |= len > 0;
 }
 
 size_t split_rest(const struct split *split, const char **ret_bytes)
@@ -55,26 +56,15 @@ static enum split_result give(
 	return SPLIT_ITEM;
 }
 
-static const char *unit(const struct split *split)
-{
-	return split->shape == SPLIT_LINES ? "line" : "element";
-}
-
 static enum split_result too_long(struct split *split, struct split_item *ret)
 {
 	buf_done(&split->carry);
 	tell(split, ret);
 	ret->fatal = split->place == SPLIT_SINGLE;
-	if (ret->fatal) {
+	if (ret->fatal)
 		split->place = SPLIT_BROKEN;
-		error_set(&ret->err, ERR_ITEM_TOO_LARGE,
-			"the item is longer than the %zu bytes that are allowed",
-			split->item_max);
-	} else {
-		error_set(&ret->err, ERR_ITEM_TOO_LARGE,
-			"%s %llu is longer than the %zu bytes that are allowed for an item",
-			unit(split), (unsigned long long)split->line, split->item_max);
-	}
+	error_set(&ret->err, ERR_ITEM_TOO_LARGE, "longer than the %zu bytes allowed for an item",
+		split->item_max);
 	return SPLIT_ERROR;
 }
 
@@ -367,6 +357,10 @@ static enum split_result next_at_end(struct split *split, struct split_item *ret
 {
 	if (split->place == SPLIT_ARRAY)
 		return broken(split, ret, true, "the array does not end: a ']' is missing");
+	if (split->place == SPLIT_FRONT && split->fed) {
+		split->line = 1;
+		return broken(split, ret, true, "there is no JSON value in the body");
+	}
 	if (split->place != SPLIT_SINGLE)
 		return SPLIT_MORE;
 	split->place = SPLIT_BEHIND;

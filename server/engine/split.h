@@ -62,6 +62,7 @@ struct split {
 		SPLIT_BROKEN,  /* the rest is thrown away */
 	} place;
 	bool in_string, escaped, after_comma, begun;
+	bool fed;               /* at least one byte */
 };
 
 void split_init(struct split *split, enum split_shape shape, size_t item_max);

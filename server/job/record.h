@@ -33,7 +33,7 @@
 	X(uint64_t, expired)        /* retention has removed results and failures */               \
 	X(uint64_t, erasing)        /* deleted by request; being removed piece by piece */         \
 	X(uint64_t, ephemeral)      /* of /v1/run: removed at the next start */                    \
-	X(uint64_t, received)       /* items; also the next item's number */                       \
+	X(uint64_t, received)       /* items */                                                    \
 	X(uint64_t, bytes)          /* of items received */                                        \
 	X(uint64_t, succeeded)                                                                     \
 	X(uint64_t, filtered)                                                                      \
@@ -43,7 +43,9 @@
 	X(uint64_t, retries)                                                                       \
 	X(uint64_t, next_failure)   /* sequence number */                                          \
 	X(uint64_t, next_block)     /* number of the next input block */                           \
+	X(uint64_t, next_item)      /* number of the next item; a refused block leaves a gap */    \
 	X(uint64_t, source_ended)                                                                  \
+	X(uint64_t, expires_ms)     /* when retention removes the results; 0: not done yet */      \
 	X(uint64_t, result_bytes)                                                                  \
 	X(uint64_t, uploads)        /* idempotency keys known */
 

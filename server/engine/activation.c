@@ -1,0 +1,397 @@
+#include "engine/activation.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/role.h"
+
+#define BATCH_MAX   2048
+#define CHAIN_MAX   8
+#define TARGET_NS   (1 * NS_PER_MS) /* how long an activation should take */
+#define LIMIT_NS    (4 * NS_PER_MS) /* when it stops in the middle of its batch */
+#define FIRST_BATCH 32              /* while a stage's speed is not known */
+#define SLOW_NS     10000           /* an item is worth a look at the clock of its own */
+
+/* What became of an item of a step: n >= 0 outputs, or one of these. */
+#define UNTOUCHED -1
+#define FAILED    -2
+
+/* One stage's part of an activation. */
+struct step {
+	struct stage_run *run;
+	struct items in; /* the batch; later steps take over what the one before has put out */
+	int32_t *outcome;
+	uint32_t outcome_capacity;
+	uint32_t done; /* items dealt with */
+	uint64_t ns;
+	struct emitter emitter;
+	struct stage_ctx ctx;
+	struct verdict *verdicts; /* of failed items, in order */
+	unsigned verdict_count, verdict_capacity;
+	bool opened; /* a worker could be had */
+};
+
+struct executor {
+	struct pipeline *pipeline;
+	struct step steps[CHAIN_MAX];
+	unsigned count;
+	uint64_t room; /* downstream of the last step, in items */
+	uint64_t started_ns;
+};
+
+struct executor *executor_new(void)
+{
+	struct executor *executor = mem_zalloc(sizeof(*executor));
+
+	if (executor == NULL)
+		return NULL;
+	for (unsigned at = 0; at < CHAIN_MAX; at++)
+		executor->steps[at].ctx.emitter = &executor->steps[at].emitter;
+	return executor;
+}
+
+void executor_free(struct executor *executor)
+{
+	if (executor == NULL)
+		return;
+	for (unsigned at = 0; at < CHAIN_MAX; at++) {
+		struct step *step = &executor->steps[at];
+
+		ctx_done(&step->ctx);
+		emitter_done(&step->emitter);
+		mem_free(step->in.at);
+		mem_free(step->outcome);
+		mem_free(step->verdicts);
+	}
+	mem_free(executor);
+}
+
+/* ---- begin ---- */
+
+static bool runs_here(const struct stage_run *run)
+{
+	return run->stage->threads == STAGE_SERIAL || run->stage->threads == STAGE_PARALLEL;
+}
+
+static struct stage_run *choose(struct pipeline *pipeline, uint64_t now_ns, uint64_t *ret_room)
+{
+	for (unsigned at = pipeline->end; at-- > pipeline->first;) {
+		struct stage_run *run = &pipeline->stages[at];
+
+		if (!runs_here(run))
+			continue;
+		*ret_room = pipeline_startable(pipeline, run, now_ns);
+		if (*ret_room > 0)
+			return run;
+	}
+	return NULL;
+}
+
+bool activation_possible(struct pipeline *pipeline)
+{
+	uint64_t room;
+
+	return choose(pipeline, clock_mono_ns(), &room) != NULL;
+}
+
+/* About a millisecond of work, and something left for other workers that wait. */
+static uint32_t batch_size(const struct stage_run *run, uint64_t room)
+{
+	uint64_t size = FIRST_BATCH, others;
+
+	if (run->ns_per_item > 0)
+		size = MAX(TARGET_NS / run->ns_per_item, 1ull);
+	others = MIN(stage_run_capacity(run), (uint64_t)run->workers) - run->active;
+	if (run->ns_per_item > SLOW_NS && others > 1)
+		size = MIN(size, MAX(run->queue.count / others, 1ull));
+	return (uint32_t)MIN(MIN(size, room), (uint64_t)BATCH_MAX);
+}
+
+/* Neighbours that nobody scaled run in one activation, if the next one is quite free. */
+static bool fusible(const struct pipeline *pipeline, const struct stage_run *run)
+{
+	const struct stage_run *next = run + 1;
+
+	return next->index < pipeline->end && runs_here(next) && !run->def->scaled &&
+	       !next->def->scaled && run->workers == 1 && next->workers == 1 &&
+	       next->active == 0 && next->queue.count == 0 && next->def->rate_per_s <= 0 &&
+	       run->overflow.count == run->overflow_at &&
+	       pipeline_downstream_room(pipeline, next) > 0;
+}
+
+static void step_begin(struct step *step, struct stage_run *run, uint64_t now_ns)
+{
+	stage_run_account(run, now_ns);
+	run->active++;
+	step->run = run;
+	step->done = 0;
+	step->ns = 0;
+	step->verdict_count = 0;
+	step->ctx.run = run;
+}
+
+static int step_reserve(struct items *in, uint32_t count)
+{
+	struct item *at;
+
+	if (in->capacity >= count)
+		return 0;
+	at = mem_realloc(in->at, count * sizeof(*at));
+	if (at == NULL)
+		return -1;
+	in->at = at;
+	in->capacity = count;
+	return 0;
+}
+
+static void build_chain(struct executor *executor, struct stage_run *run, uint64_t now_ns)
+{
+	struct pipeline *pipeline = executor->pipeline;
+
+	step_begin(&executor->steps[0], run, now_ns);
+	executor->count = 1;
+	while (executor->count < CHAIN_MAX && fusible(pipeline, run)) {
+		run++;
+		step_begin(&executor->steps[executor->count++], run, now_ns);
+	}
+	executor->room = pipeline_downstream_room(pipeline, run);
+	if (run->index + 1 < pipeline->end) {
+		executor->room = MIN(executor->room, (uint64_t)executor->steps[0].in.count);
+		run[1].queue.reserved += (uint32_t)executor->room;
+	}
+}
+
+/* Items that no worker has had before turn from pending to running. */
+static void count_begun(struct pipeline *pipeline, struct item *items, uint32_t count)
+{
+	for (uint32_t at = 0; at < count; at++) {
+		pipeline->begun += items[at].flags & ITEM_FRESH;
+		items[at].flags &= (uint8_t)~ITEM_FRESH;
+	}
+}
+
+bool activation_begin(struct executor *executor, struct pipeline *pipeline)
+{
+	uint64_t now_ns = clock_mono_ns(), room = 0;
+	struct stage_run *run = choose(pipeline, now_ns, &room);
+	struct step *step = &executor->steps[0];
+	uint32_t size;
+
+	if (run == NULL)
+		return false;
+	size = batch_size(run, room);
+	if (step_reserve(&step->in, size) < 0)
+		return false;
+	size = (uint32_t)stage_run_take_tokens(run, size, now_ns);
+	if (size == 0)
+		return false;
+	executor->pipeline = pipeline;
+	step->in.count = queue_pop(&run->queue, step->in.at, size);
+	count_begun(pipeline, step->in.at, step->in.count);
+	build_chain(executor, run, now_ns);
+	executor->started_ns = now_ns;
+	pipeline->in_hand++;
+	return true;
+}
+
+/* ---- run ---- */
+
+static void note_failure(struct step *step)
+{
+	if (step->verdict_count == step->verdict_capacity) {
+		unsigned capacity = step->verdict_capacity * 2 + 8;
+		struct verdict *verdicts =
+			mem_realloc(step->verdicts, capacity * sizeof(*verdicts));
+
+		if (verdicts == NULL) /* no memory for its reason: it stays untouched and runs again */
+			return;
+		step->verdicts = verdicts;
+		step->verdict_capacity = capacity;
+	}
+	step->verdicts[step->verdict_count++] = step->ctx.verdict;
+	step->outcome[step->done] = FAILED;
+}
+
+static void run_item(struct step *step, const struct item *item)
+{
+	struct stage_run *run = step->run;
+	struct stage_ctx *ctx = &step->ctx;
+	uint64_t timeout_ns = run->def->timeout_ms * NS_PER_MS;
+	enum stage_result result;
+	int64_t n;
+
+	ctx_begin(ctx, item);
+	ctx->deadline_ns = timeout_ns == 0 ? 0 : clock_mono_ns() + timeout_ns;
+	result = run->stage->run(run->instance, ctx);
+	if (timeout_ns != 0 && !ctx->failed && clock_mono_ns() > ctx->deadline_ns) {
+		ctx_fail(ctx, FAILURE_TIMEOUT, "took longer than timeout_ms (%llu)",
+			(unsigned long long)run->def->timeout_ms);
+		result = STAGE_FAILED;
+	}
+	n = ctx_end(ctx, result);
+	step->outcome[step->done] = (int32_t)n;
+	if (n < 0) {
+		step->outcome[step->done] = UNTOUCHED;
+		note_failure(step);
+	}
+}
+
+static int step_prepare(struct step *step)
+{
+	uint32_t count = step->in.count;
+
+	if (step->outcome_capacity < count) {
+		int32_t *outcome = mem_realloc(step->outcome, count * sizeof(*outcome));
+
+		if (outcome == NULL)
+			return -1;
+		step->outcome = outcome;
+		step->outcome_capacity = count;
+	}
+	step->emitter.out.count = 0;
+	return 0;
+}
+
+/* Run the stage over its batch until it ends, the room does, or the time does. */
+static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
+{
+	bool slow = step->run->ns_per_item > SLOW_NS, stop = false;
+	uint64_t begin_ns = clock_mono_ns(), now_ns = begin_ns;
+
+	if (step_prepare(step) < 0)
+		return;
+	if (worker_acquire(step->run, &step->ctx) < 0) {
+		/* Nobody can work on them: each fails with the worker's reason. */
+		for (; step->done < step->in.count; step->done++) {
+			step->outcome[step->done] = UNTOUCHED;
+			note_failure(step);
+		}
+		return;
+	}
+	while (step->done < step->in.count && !stop) {
+		run_item(step, &step->in.at[step->done]);
+		if (step->outcome[step->done] == UNTOUCHED)
+			break;
+		step->done++;
+		if (slow || step->done % FIRST_BATCH == 0) {
+			now_ns = clock_mono_ns();
+			stop = now_ns - started_ns > LIMIT_NS;
+		}
+		stop |= step->emitter.out.count >= room;
+	}
+	step->ns = clock_mono_ns() - begin_ns;
+	worker_release(step->run, &step->ctx);
+}
+
+/* What one step put out is the next one's batch: swap the vectors, keep their memory. */
+static void hand_on(struct step *from, struct step *to)
+{
+	struct items items = to->in;
+
+	to->in = from->emitter.out;
+	from->emitter.out = items;
+	from->emitter.out.count = 0;
+}
+
+void activation_run(struct executor *executor)
+{
+	for (unsigned at = 0; at < executor->count; at++) {
+		struct step *step = &executor->steps[at];
+		bool last = at + 1 == executor->count;
+
+		if (at > 0)
+			hand_on(step - 1, step);
+		/* In between there is room for a batch; behind the last, what was reserved. */
+		step_run(step, last ? executor->room : BATCH_MAX, executor->started_ns);
+		emitter_publish(&step->emitter);
+	}
+}
+
+/* ---- end ---- */
+
+static void learn_speed(struct stage_run *run, uint64_t ns, uint32_t items)
+{
+	uint64_t each = MAX(ns / MAX(items, 1u), 1ull);
+
+	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
+	if (run->latency == NULL)
+		run->latency = mem_zalloc(sizeof(*run->latency));
+	if (run->latency != NULL)
+		histogram_add(run->latency, each, items);
+}
+
+static void step_outcomes(struct pipeline *pipeline, struct step *step)
+{
+	struct stage_run *run = step->run;
+	unsigned failed = 0;
+
+	for (uint32_t at = 0; at < step->done; at++) {
+		struct item *item = &step->in.at[at];
+		int32_t n = step->outcome[at];
+
+		if (n == 1) {
+			run->counts.out++;
+		} else if (n == FAILED) {
+			struct item copy = *item; /* with a reference of its own */
+
+			slab_ref_n(copy.slab, 1);
+			pipeline_failed(pipeline, run, &copy, &step->verdicts[failed++]);
+		} else {
+			run->counts.out += (uint64_t)n;
+			run->counts.filtered += n == 0;
+			pipeline_count_parts(pipeline, item, (uint32_t)n);
+		}
+	}
+	run->counts.in += step->done;
+	if (step->done > 0)
+		learn_speed(run, step->ns, step->done);
+}
+
+/* What a step did not get to goes back to where it came from. */
+static void give_back(struct executor *executor, unsigned at)
+{
+	struct step *step = &executor->steps[at];
+	struct pipeline *pipeline = executor->pipeline;
+	uint32_t left = step->in.count - step->done;
+	struct item *items = step->in.at + step->done;
+
+	if (left == 0)
+		return;
+	if (pipeline->stopped) {
+		items_unref(items, left);
+	} else if (at > 0) {
+		pipeline_forward(pipeline, step[-1].run, items, left);
+	} else {
+		stage_run_return_tokens(step->run, left);
+		if (queue_push_front(&step->run->queue, items, left) < 0) {
+			pipeline_lost(pipeline);
+			items_unref(items, left);
+		}
+	}
+}
+
+void activation_end(struct executor *executor)
+{
+	struct pipeline *pipeline = executor->pipeline;
+	struct step *last = &executor->steps[executor->count - 1];
+	uint64_t now_ns = clock_mono_ns();
+
+	assert_on(ROLE_COMPUTE);
+	pipeline->in_hand--;
+	if (last->run->index + 1 < pipeline->end)
+		last->run[1].queue.reserved -= (uint32_t)executor->room;
+	for (unsigned at = 0; at < executor->count; at++) {
+		struct step *step = &executor->steps[at];
+
+		stage_run_account(step->run, now_ns);
+		step->run->active--;
+		if (!pipeline->stopped)
+			step_outcomes(pipeline, step);
+	}
+	pipeline_forward(pipeline, last->run, last->emitter.out.at, last->emitter.out.count);
+	last->emitter.out.count = 0;
+	for (unsigned at = executor->count; at-- > 0;) {
+		give_back(executor, at);
+		items_unref(executor->steps[at].in.at, executor->steps[at].done);
+		executor->steps[at].in.count = 0;
+	}
+}

@@ -1,0 +1,211 @@
+#include "engine/append.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/role.h"
+#include "engine/internal.h"
+
+struct append *append_new(void)
+{
+	struct append *append = mem_zalloc(sizeof(*append));
+
+	if (append != NULL)
+		list_init(&append->op.link);
+	return append;
+}
+
+int append_add(struct append *append, struct input *input)
+{
+	struct input **inputs =
+		mem_realloc(append->inputs, (append->count + 1) * sizeof(*inputs));
+
+	if (inputs == NULL)
+		return -1;
+	append->inputs = inputs;
+	append->inputs[append->count++] = input;
+	append->size += input->size;
+	if (input->kind == BLOCK_LINES) {
+		append->items += input->count;
+		append->bytes += input->size - sizeof(struct block_head) - input->count;
+	}
+	return 0;
+}
+
+void append_free(struct append *append)
+{
+	if (append == NULL)
+		return;
+	for (unsigned at = 0; at < append->count; at++)
+		input_unref_n(append->inputs[at], 1);
+	buf_done(&append->state);
+	mem_free(append->inputs);
+	mem_free(append->dropped);
+	if (append->pipeline != NULL)
+		pipeline_unref(append->pipeline);
+	if (append->job != NULL)
+		job_unref(append->job);
+	mem_free(append);
+}
+
+/* ---- commit thread ---- */
+
+static int append_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
+{
+	struct append *append = CONTAINER_OF(op, struct append, op);
+	struct job *job = append->job;
+	struct job_record *next = &job->next;
+
+	assert_on(ROLE_COMMIT);
+	job_touch(job);
+	for (unsigned at = 0; at < append->count; at++) {
+		struct input *input = append->inputs[at];
+
+		input_touch(job->engine, input);
+		next->next_block = MAX(next->next_block, input->number + 1);
+		if (input->kind == BLOCK_LINES)
+			next->next_item = MAX(next->next_item, input->first_item + input->count);
+	}
+	next->received += append->items;
+	next->bytes += append->bytes;
+	next->failed -= MIN(next->failed, append->had_failed);
+	if (next->started_ms == 0 && append->items > 0)
+		next->started_ms = clock_wall_ms();
+	next->input_closed |= append->close;
+	next->source_ended |= append->source_ended;
+	for (size_t at = 0; at < append->dropped_count; at++)
+		if (ledger->ops->drop_failure(ledger, &job->id, append->dropped[at], err) < 0)
+			return -1;
+	if (append->key != NULL &&
+		ledger->ops->put_key(ledger, &job->id, append->key->text, append->key->len,
+			append->key_lines, err) < 0)
+		return -1;
+	if (append->has_state)
+		return ledger->ops->put_state(ledger, &job->id, append->state.data,
+			append->state.len, err);
+	return 0;
+}
+
+static void append_refuse(struct commit_op *op, const struct error *err)
+{
+	struct append *append = CONTAINER_OF(op, struct append, op);
+
+	(void)err;
+	for (unsigned at = 0; at < append->count; at++)
+		append->inputs[at]->refused = true;
+}
+
+/* ---- back on the loop ---- */
+
+/* Of a refused block, what was not fed yet is passed over when its turn comes; what was fed
+ * comes back as outcomes and is dropped with the block. */
+static void withdraw(struct pipeline *pipeline, struct input *input)
+{
+	if (!input->placed) {
+		pipeline->backlog_bytes -= MIN(pipeline->backlog_bytes, (uint64_t)input->size);
+		return;
+	}
+	for (uint32_t index = input->fed; index < input->count; index++)
+		input->fate[index] |= FATE_DONE | FATE_OVER;
+}
+
+static void hand_to_pipeline(struct pipeline *pipeline, struct input *input)
+{
+	input_ref_n(input, 1);
+	input->placed = true;
+	pipeline_add_input(pipeline, input);
+}
+
+static void settle(struct append *append, const struct error *err)
+{
+	struct pipeline *pipeline = append->pipeline;
+
+	pipeline_lock(pipeline);
+	pipeline->appending_bytes -= append->size;
+	for (unsigned at = 0; at < append->count; at++) {
+		struct input *input = append->inputs[at];
+
+		if (err != NULL)
+			withdraw(pipeline, input);
+		else if (pipeline->sink != NULL &&
+			 (!pipeline->cold || input->number < pipeline->cold_from))
+			hand_to_pipeline(pipeline, input);
+		pipeline->stored_upto = MAX(pipeline->stored_upto, input->number + 1);
+	}
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}
+
+static void append_done(struct commit_op *op, const struct error *err)
+{
+	struct append *append = CONTAINER_OF(op, struct append, op);
+	struct job *job = append->job;
+
+	assert_on(ROLE_LOOP);
+	if (err == NULL) {
+		job->engine->items_accepted += append->items;
+		if (append->key != NULL)
+			append->key->lines = MAX(append->key->lines, append->key_lines);
+		if (list_empty(&job->touched_loop))
+			list_append(&job->engine->touched_loop, &job->touched_loop);
+	}
+	settle(append, err);
+	if (append->done != NULL)
+		append->done(append, err);
+	append_free(append);
+}
+
+/* ---- submit ---- */
+
+static void number_block(struct pipeline *pipeline, struct input *input)
+{
+	struct block_head *head = (struct block_head *)input->slab->data;
+
+	input->job = pipeline->id;
+	head->number = input->number = pipeline->next_block++;
+	if (input->kind == BLOCK_LINES) {
+		head->first_item = input->first_item = pipeline->next_item;
+		pipeline->next_item += input->count;
+	}
+}
+
+/* Hot or cold? Once one block is cold, all behind it are, until the reading has caught up. */
+static void place(struct pipeline *pipeline, struct input *input)
+{
+	bool full = pipeline->inbox_bytes + input->size >
+			    engine_config(pipeline->engine)->hot_bytes &&
+		    !list_empty(&pipeline->inbox);
+
+	if (pipeline->sink != NULL)
+		full = pipeline->appending_bytes + pipeline->inbox_bytes >
+		       engine_config(pipeline->engine)->hot_bytes;
+	if (!pipeline->cold && full) {
+		pipeline->cold = true;
+		pipeline->cold_from = input->number;
+	}
+	pipeline->backlog_bytes += input->size;
+	if (!pipeline->cold && pipeline->sink == NULL)
+		hand_to_pipeline(pipeline, input);
+}
+
+void append_submit(struct job *job, struct append *append)
+{
+	struct pipeline *pipeline = job->pipeline;
+	struct engine *engine = job->engine;
+
+	append->job = job_ref(job);
+	append->pipeline = pipeline_ref(pipeline);
+	append->op.apply = append_apply;
+	append->op.refuse = append_refuse;
+	append->op.done = append_done;
+	append->op.bytes = append->size + 512;
+	pipeline_lock(pipeline);
+	for (unsigned at = 0; at < append->count; at++)
+		number_block(pipeline, append->inputs[at]);
+	/* Submitted before the pipeline sees the blocks: their outcomes come after them. */
+	committer_submit(engine->committer, &append->op);
+	for (unsigned at = 0; at < append->count; at++)
+		place(pipeline, append->inputs[at]);
+	pipeline->appending_bytes += append->size;
+	if (append->close)
+		pipeline->closed = true;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}

@@ -1,0 +1,52 @@
+/*
+ * append: blocks on their way into a job's input log, and into its pipeline.
+ *
+ * One operation carries the blocks and what must be on disk together with them: the lines
+ * taken under an idempotency key, a source's cursor, "the input is closed".
+ *
+ * While memory lasts, a block goes to the pipeline at once, before it is on disk: the commit
+ * thread keeps the order, and only the answer waits for the sync. If it then cannot be
+ * stored (disk full), its outcomes are dropped with it. Where memory does not last the block
+ * is *cold*: it is read back when the inbox has room. A job with a sink works only on blocks
+ * that are stored, because what a sink has counted cannot be taken back.
+ *
+ * Thread: loop, or compute for a source.
+ */
+#ifndef LEAT_ENGINE_APPEND_H
+#define LEAT_ENGINE_APPEND_H
+
+#include "engine/engine.h"
+#include "engine/input.h"
+#include "ledger/committer.h"
+
+struct key;
+
+struct append {
+	struct commit_op op;
+	struct job *job;           /* a reference, from submit on */
+	struct pipeline *pipeline; /* likewise */
+	struct input **inputs;     /* owned until done */
+	unsigned count;
+	uint64_t items, bytes;     /* of new items */
+	uint64_t size;             /* of blocks */
+	struct key *key;           /* NULL: none */
+	uint64_t key_lines;
+	bool close, source_ended;
+	struct buf state;
+	bool has_state;
+	uint64_t retried, had_failed; /* failed items that run again */
+	uint64_t *dropped;            /* sequence numbers of their failures, owned */
+	size_t dropped_count;
+	/* On the loop; err NULL: on disk. The append is freed afterwards. */
+	void (*done)(struct append *append, const struct error *err);
+	void *arg;
+};
+
+struct append *append_new(void);
+/* Takes the input; -1 without memory. */
+int append_add(struct append *append, struct input *input);
+void append_free(struct append *append);
+/* Number the blocks, hand them on. Never fails; done() comes later. */
+void append_submit(struct job *job, struct append *append);
+
+#endif

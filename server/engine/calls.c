@@ -1,0 +1,520 @@
+#include "engine/calls.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "engine/ctx.h"
+#include "engine/internal.h"
+
+#define START_MAX     512               /* async items started in one turn of the loop */
+#define IDLE_NS       (5 * NS_PER_S)    /* a blocking thread waits that long for work */
+
+/* What is known of a call's end. */
+enum call_end { CALL_OPEN, CALL_COMPLETED, CALL_ABANDONED };
+
+struct call {
+	struct list link; /* of the stage run: under way, oldest first */
+	struct list done; /* of the engine: completed, not yet dealt with */
+	struct pipeline *pipeline; /* one reference */
+	struct stage_run *run;
+	struct item item; /* with its slab reference */
+	struct emitter emitter;
+	struct stage_ctx ctx;
+	uint64_t started_ns;
+	_Atomic int end;       /* enum call_end: who decided the item's fate */
+	atomic_bool finishing; /* stage_complete() was called, it comes once */
+	enum stage_result result;
+	bool deferred, reserved;
+	uv_timer_t *timer;
+	void (*timer_fn)(void *instance, struct stage_ctx *ctx);
+};
+
+bool call_is_abandoned(const struct call *call)
+{
+	return atomic_load_explicit(&call->end, memory_order_acquire) == CALL_ABANDONED;
+}
+
+/* ---- starting; lock held ---- */
+
+static struct call *call_new(struct stage_run *run)
+{
+	struct call *call = mem_zalloc(sizeof(*call));
+
+	if (call == NULL)
+		return NULL;
+	call->pipeline = pipeline_ref(run->pipeline);
+	atomic_fetch_add(&call->pipeline->engine->open_calls, 1);
+	call->run = run;
+	call->emitter.exact = true;
+	call->ctx.emitter = &call->emitter;
+	call->ctx.run = run;
+	call->ctx.call = call;
+	list_init(&call->done);
+	return call;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	mem_free(handle);
+}
+
+/* Thread: the one that ended it; the timer is closed on the loop. */
+static void call_free(struct call *call)
+{
+	if (call->timer != NULL) {
+		call->timer->data = NULL;
+		uv_close((uv_handle_t *)call->timer, timer_closed);
+	}
+	slab_unref(call->item.slab);
+	emitter_done(&call->emitter);
+	ctx_done(&call->ctx);
+	atomic_fetch_sub(&call->pipeline->engine->open_calls, 1);
+	pipeline_unref(call->pipeline);
+	mem_free(call);
+}
+
+/* Take one item of the stage's queue; NULL when none can start. Room downstream is reserved,
+ * so that the result has a place whenever it comes. */
+static struct call *call_take(struct stage_run *run, uint64_t now_ns)
+{
+	struct pipeline *pipeline = run->pipeline;
+	struct call *call;
+
+	if (pipeline_startable(pipeline, run, now_ns) == 0 ||
+		stage_run_take_tokens(run, 1, now_ns) == 0)
+		return NULL;
+	call = call_new(run);
+	if (call == NULL)
+		return NULL;
+	stage_run_account(run, now_ns);
+	queue_pop(&run->queue, &call->item, 1);
+	pipeline->begun += call->item.flags & ITEM_FRESH;
+	call->item.flags &= (uint8_t)~ITEM_FRESH;
+	if (run->index + 1 < pipeline->end) {
+		run[1].queue.reserved++;
+		call->reserved = true;
+	}
+	run->active++;
+	pipeline->in_hand++;
+	call->started_ns = now_ns;
+	list_append(&run->calls, &call->link);
+	if (run->def->timeout_ms != 0) {
+		call->ctx.deadline_ns = now_ns + run->def->timeout_ms * NS_PER_MS;
+		pipeline_due(pipeline, LIST_ENTRY(run->calls.next, struct call, link)
+					       ->ctx.deadline_ns);
+	}
+	return call;
+}
+
+/* ---- ending; lock held ---- */
+
+/* The worker is free again. */
+static void call_release(struct call *call, uint64_t now_ns)
+{
+	struct stage_run *run = call->run;
+
+	stage_run_account(run, now_ns);
+	run->active--;
+	call->pipeline->in_hand--;
+	if (call->reserved)
+		run[1].queue.reserved--;
+	call->reserved = false;
+	list_remove(&call->link);
+}
+
+static void measure(struct stage_run *run, uint64_t ns)
+{
+	if (run->latency == NULL)
+		run->latency = mem_zalloc(sizeof(*run->latency));
+	if (run->latency != NULL)
+		histogram_add(run->latency, ns, 1);
+}
+
+/* The stage is through with the item: its outputs go on, or it has failed. */
+static void call_settle(struct call *call, uint64_t now_ns)
+{
+	struct pipeline *pipeline = call->pipeline;
+	struct stage_run *run = call->run;
+	struct items *out = &call->emitter.out;
+	int64_t n;
+
+	call_release(call, now_ns);
+	measure(run, now_ns - call->started_ns);
+	n = ctx_end(&call->ctx, call->result);
+	emitter_publish(&call->emitter);
+	run->counts.in++;
+	if (n < 0) {
+		struct item copy = call->item;
+
+		slab_ref_n(copy.slab, 1);
+		pipeline_failed(pipeline, run, &copy, &call->ctx.verdict);
+	} else {
+		run->counts.out += (uint64_t)n;
+		run->counts.filtered += n == 0;
+		if (n != 1)
+			pipeline_count_parts(pipeline, &call->item, (uint32_t)n);
+		pipeline_forward(pipeline, run, out->at, out->count);
+		out->count = 0;
+	}
+}
+
+/* Nobody waits any more: the deadline has passed, or the job is over. */
+static void call_abandon(struct call *call, uint64_t now_ns, bool timed_out)
+{
+	struct stage_run *run = call->run;
+	struct item copy = call->item;
+	struct verdict verdict = { .kind = FAILURE_TIMEOUT };
+
+	list_remove(&call->link);
+	if (run->stage->threads == STAGE_ASYNC)
+		call_release(call, now_ns);
+	if (!timed_out)
+		return;
+	snprintf(verdict.text, sizeof(verdict.text), "no answer within timeout_ms (%llu)",
+		(unsigned long long)run->def->timeout_ms);
+	measure(run, now_ns - call->started_ns);
+	run->counts.in++;
+	slab_ref_n(copy.slab, 1);
+	pipeline_failed(call->pipeline, run, &copy, &verdict);
+}
+
+/* Decide; false when somebody else has. */
+static bool call_decide(struct call *call, enum call_end end)
+{
+	int open = CALL_OPEN;
+
+	return atomic_compare_exchange_strong(&call->end, &open, (int)end);
+}
+
+/* ---- async ---- */
+
+void stage_defer(struct stage_ctx *ctx)
+{
+	ctx->call->deferred = true;
+}
+
+void stage_complete(struct stage_ctx *ctx, enum stage_result result)
+{
+	struct call *call = ctx->call;
+	struct engine *engine = call->pipeline->engine;
+	bool first;
+
+	if (atomic_exchange(&call->finishing, true))
+		return; /* a stage may complete an item once */
+	call->result = result;
+	pthread_mutex_lock(&engine->loop_lock);
+	first = list_empty(&engine->completed_calls);
+	list_append(&engine->completed_calls, &call->done);
+	pthread_mutex_unlock(&engine->loop_lock);
+	if (first)
+		uv_async_send(&engine->calls_done);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+	struct call *call = timer->data;
+
+	if (call != NULL)
+		call->timer_fn(call->run->instance, &call->ctx);
+}
+
+enum stage_result stage_timer(struct stage_ctx *ctx, uint64_t ms,
+	void (*fn)(void *instance, struct stage_ctx *ctx))
+{
+	struct call *call = ctx->call;
+
+	assert_on(ROLE_LOOP);
+	if (call->timer == NULL) {
+		call->timer = mem_zalloc(sizeof(*call->timer));
+		if (call->timer == NULL)
+			return stage_fail(ctx, STAGE_TRANSIENT, "out of memory");
+		uv_timer_init(call->pipeline->engine->loop, call->timer);
+		call->timer->data = call;
+	}
+	call->timer_fn = fn;
+	uv_timer_start(call->timer, timer_fired, ms, 0);
+	return STAGE_OK;
+}
+
+void *stage_uv_loop(struct stage_ctx *ctx)
+{
+	return ctx->run->pipeline->engine->loop;
+}
+
+/* Lock not held: this is stage code. It must return at once. */
+static void call_run_async(struct call *call)
+{
+	struct stage_run *run = call->run;
+	enum stage_result result = STAGE_FAILED;
+
+	ctx_begin(&call->ctx, &call->item);
+	if (worker_acquire(run, &call->ctx) == 0)
+		result = run->stage->run(run->instance, &call->ctx);
+	if (result == STAGE_PENDING && call->deferred)
+		return;
+	stage_complete(&call->ctx, result);
+}
+
+static unsigned take_some(struct stage_run *run, struct call **calls)
+{
+	unsigned count = 0;
+
+	while (count < START_MAX && (calls[count] = call_take(run, clock_mono_ns())) != NULL)
+		count++;
+	return count;
+}
+
+void calls_start(struct pipeline *pipeline)
+{
+	struct call *calls[START_MAX];
+
+	assert_on(ROLE_LOOP);
+	for (unsigned at = pipeline->end; at-- > pipeline->first;) {
+		struct stage_run *run = &pipeline->stages[at];
+		unsigned count;
+
+		if (run->stage->threads != STAGE_ASYNC)
+			continue;
+		pipeline_lock(pipeline);
+		count = take_some(run, calls);
+		pipeline_unlock(pipeline, count > 0 ? pipeline_wake_mask(pipeline) : 0);
+		for (unsigned n = 0; n < count; n++)
+			call_run_async(calls[n]);
+	}
+}
+
+/* One completed call: settle the item's fate if it is still open. Takes the call. */
+static void call_finish(struct call *call)
+{
+	struct pipeline *pipeline = call->pipeline;
+
+	worker_release(call->run, &call->ctx);
+	pipeline_lock(pipeline);
+	if (call_decide(call, CALL_COMPLETED))
+		call_settle(call, clock_mono_ns());
+	pthread_mutex_unlock(&pipeline->lock);
+}
+
+void calls_finish(struct engine *engine)
+{
+	struct list done;
+
+	assert_on(ROLE_LOOP);
+	list_init(&done);
+	pthread_mutex_lock(&engine->loop_lock);
+	list_move_all(&done, &engine->completed_calls);
+	pthread_mutex_unlock(&engine->loop_lock);
+	LIST_EACH(&done, link)
+	{
+		struct call *call = LIST_ENTRY(link, struct call, done);
+		struct pipeline *pipeline = call->pipeline;
+
+		list_remove(&call->done);
+		call_finish(call);
+		/* Wake once a run of calls of one pipeline, not once a call. */
+		if (list_empty(&done) ||
+			LIST_ENTRY(done.next, struct call, done)->pipeline != pipeline) {
+			pipeline_lock(pipeline);
+			pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+		}
+		call_free(call);
+	}
+}
+
+/* ---- deadlines and cancel ---- */
+
+/* Lock held: the oldest first, they all have the same time to live. */
+static struct call *expired(struct stage_run *run, uint64_t now_ns)
+{
+	struct call *call;
+
+	if (list_empty(&run->calls))
+		return NULL;
+	call = LIST_ENTRY(run->calls.next, struct call, link);
+	if (call->ctx.deadline_ns == 0)
+		return NULL;
+	if (call->ctx.deadline_ns <= now_ns)
+		return call;
+	pipeline_due(run->pipeline, call->ctx.deadline_ns);
+	return NULL;
+}
+
+/* An async stage may let go early. */
+static void tell_cancelled(struct call *call)
+{
+	struct stage_run *run = call->run;
+
+	if (run->stage->cancel != NULL)
+		run->stage->cancel(run->instance, &call->ctx);
+	else if (call->timer != NULL && uv_is_active((uv_handle_t *)call->timer))
+		uv_timer_start(call->timer, timer_fired, 0, 0); /* a sleeper need not sleep on */
+}
+
+static void expire_run(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
+{
+	struct call *call;
+
+	pipeline_lock(pipeline);
+	while ((call = expired(run, now_ns)) != NULL) {
+		bool ours = call_decide(call, CALL_ABANDONED);
+
+		if (ours)
+			call_abandon(call, now_ns, true);
+		else
+			list_remove(&call->link); /* completed; calls_finish() will get to it */
+		pthread_mutex_unlock(&pipeline->lock);
+		/* A blocking one belongs to its thread, which looks at stage_cancelled() itself. */
+		if (ours && run->stage->threads == STAGE_ASYNC)
+			tell_cancelled(call);
+		pipeline_lock(pipeline);
+	}
+	pthread_mutex_unlock(&pipeline->lock);
+}
+
+void calls_expire(struct pipeline *pipeline, uint64_t now_ns)
+{
+	for (unsigned at = pipeline->first; at < pipeline->end; at++)
+		if (pipeline->stages[at].def->timeout_ms != 0)
+			expire_run(pipeline, &pipeline->stages[at], now_ns);
+}
+
+void calls_cancel(struct pipeline *pipeline)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	assert_on(ROLE_LOOP);
+	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
+		struct stage_run *run = &pipeline->stages[at];
+
+		for (;;) {
+			struct call *call = NULL;
+			bool ours = false;
+
+			pipeline_lock(pipeline);
+			if (!list_empty(&run->calls)) {
+				call = LIST_ENTRY(run->calls.next, struct call, link);
+				ours = call_decide(call, CALL_ABANDONED);
+				if (ours)
+					call_abandon(call, now_ns, false);
+				else
+					list_remove(&call->link);
+			}
+			pthread_mutex_unlock(&pipeline->lock);
+			if (call == NULL)
+				break;
+			if (ours && run->stage->threads == STAGE_ASYNC)
+				tell_cancelled(call);
+		}
+	}
+}
+
+/* ---- blocking ---- */
+
+struct blocking_thread {
+	struct pipeline *pipeline;
+	struct stage_run *run;
+};
+
+static void run_blocking(struct call *call)
+{
+	struct pipeline *pipeline = call->pipeline;
+	struct stage_run *run = call->run;
+
+	ctx_begin(&call->ctx, &call->item);
+	call->result = STAGE_FAILED;
+	if (worker_acquire(run, &call->ctx) == 0)
+		call->result = run->stage->run(run->instance, &call->ctx);
+	worker_release(run, &call->ctx);
+	pipeline_lock(pipeline);
+	if (call_decide(call, CALL_COMPLETED))
+		call_settle(call, clock_mono_ns());
+	else
+		call_release(call, clock_mono_ns()); /* its worker was held up until now */
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	call_free(call);
+}
+
+/* Lock held. False when there was nothing for long, or the job is over. */
+static bool wait_for_work(struct pipeline *pipeline, struct stage_run *run)
+{
+	struct timespec until;
+	int timed_out = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (time_t)(IDLE_NS / NS_PER_S);
+	run->idle_threads++;
+	while (!pipeline->stopped && timed_out == 0 &&
+		pipeline_startable(pipeline, run, clock_mono_ns()) == 0)
+		timed_out = pthread_cond_timedwait(&run->work, &pipeline->lock, &until);
+	run->idle_threads--;
+	return !pipeline->stopped && pipeline_startable(pipeline, run, clock_mono_ns()) > 0;
+}
+
+static void *blocking_main(void *arg)
+{
+	struct blocking_thread *thread = arg;
+	struct pipeline *pipeline = thread->pipeline;
+	struct stage_run *run = thread->run;
+	struct call *call;
+
+	role_enter(ROLE_BLOCKING);
+	mem_free(thread);
+	pipeline_lock(pipeline);
+	while (wait_for_work(pipeline, run)) {
+		call = call_take(run, clock_mono_ns());
+		if (call == NULL)
+			continue;
+		pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+		run_blocking(call);
+		pipeline_lock(pipeline);
+	}
+	run->threads--;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	atomic_fetch_sub(&pipeline->engine->blocking_threads, 1);
+	pipeline_unref(pipeline);
+	return NULL;
+}
+
+static int start_thread(struct pipeline *pipeline, struct stage_run *run)
+{
+	struct engine *engine = pipeline->engine;
+	struct blocking_thread *thread;
+	pthread_t id;
+
+	if (atomic_load(&engine->blocking_threads) >= engine->config.blocking_max)
+		return -1;
+	thread = mem_alloc(sizeof(*thread));
+	if (thread == NULL)
+		return -1;
+	*thread = (struct blocking_thread){ pipeline_ref(pipeline), run };
+	if (pthread_create(&id, NULL, blocking_main, thread) != 0) {
+		mem_free(thread);
+		pipeline_unref(pipeline);
+		return -1;
+	}
+	pthread_detach(id);
+	atomic_fetch_add(&engine->blocking_threads, 1);
+	return 0;
+}
+
+void blocking_start(struct pipeline *pipeline)
+{
+	assert_on(ROLE_LOOP);
+	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
+		struct stage_run *run = &pipeline->stages[at];
+		uint64_t wanted, missing;
+
+		if (run->stage->threads != STAGE_BLOCKING)
+			continue;
+		pipeline_lock(pipeline);
+		wanted = pipeline_startable(pipeline, run, clock_mono_ns());
+		missing = run->workers > run->threads ? run->workers - run->threads : 0;
+		wanted = MIN(wanted, missing);
+		wanted -= MIN(wanted, (uint64_t)run->idle_threads);
+		for (; wanted > 0 && start_thread(pipeline, run) == 0; wanted--)
+			run->threads++;
+		pthread_mutex_unlock(&pipeline->lock);
+	}
+}

@@ -1,0 +1,190 @@
+/*
+ * Jobs come into being, and back into memory.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "engine/internal.h"
+#include "engine/stages_life.h"
+
+/* ---- create ---- */
+
+struct creating {
+	job_reply reply;
+	void *arg;
+};
+
+static void created(void *arg, struct job *job, const struct error *err)
+{
+	struct creating *creating = arg;
+
+	if (err != NULL) {
+		job_stop_pipeline(job);
+		pipeline_unref(TAKE(job->pipeline));
+		creating->reply(creating->arg, NULL, err);
+	} else {
+		job->engine->jobs_created++;
+		engine_list_job(job);
+		log_info("job_created", "job=%s stages=%u", job->id_text, job->def->stage_count);
+		creating->reply(creating->arg, job, NULL);
+		/* A source begins by itself. */
+		pipeline_lock(job->pipeline);
+		pipeline_unlock(job->pipeline, pipeline_wake_mask(job->pipeline));
+	}
+	mem_free(creating);
+}
+
+static int write_new(struct job *job, struct creating *creating, struct error *err)
+{
+	json_t *whole = definition_to_json(job->def);
+	char *text = whole == NULL ? NULL : json_dumps(whole, JSON_COMPACT);
+
+	json_decref(whole);
+	if (text == NULL)
+		return error_no_memory(err);
+	return job_submit(job,
+		(struct job_op){ .definition = text, .reply = created, .arg = creating }, err);
+}
+
+/* The stages are open, or one has refused. */
+static void opened(struct job *job, void *arg, const struct error *err)
+{
+	struct creating *creating = arg;
+	struct error failure;
+
+	if (err == NULL && write_new(job, creating, &failure) == 0)
+		return;
+	creating->reply(creating->arg, NULL, err != NULL ? err : &failure);
+	if (job->pipeline != NULL)
+		pipeline_unref(TAKE(job->pipeline));
+	mem_free(creating);
+}
+
+static void first_record(struct job_record *record, bool ephemeral)
+{
+	record->state = JOB_RUNNING;
+	record->created_ms = clock_wall_ms();
+	record->ephemeral = ephemeral;
+}
+
+int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
+	job_reply reply, void *arg, struct error *err)
+{
+	struct creating *creating = NULL;
+	struct id id = id_new();
+	struct job *job = NULL;
+
+	assert_on(ROLE_LOOP);
+	if (!engine_admits(engine, err))
+		goto fail;
+	if (engine->live_count >= engine->config.jobs_max) {
+		error_set(err, ERR_BUSY, "%u jobs are open, which is all there may be (jobs-max)",
+			engine->live_count);
+		goto fail;
+	}
+	creating = mem_alloc(sizeof(*creating));
+	job = creating == NULL ? NULL : job_new(engine, &id, definition);
+	if (job == NULL) {
+		error_no_memory(err);
+		goto fail;
+	}
+	definition = NULL; /* the job's now */
+	*creating = (struct creating){ reply, arg };
+	first_record(&job->record, ephemeral);
+	first_record(&job->next, ephemeral);
+	job_record_copy(&job->stable, &job->next);
+	job_record_copy(&job->committed, &job->next);
+	if (job_start_pipeline(job, NULL, opened, creating, err) < 0)
+		goto fail;
+	job_unref(job);
+	return 0;
+fail:
+	mem_free(creating);
+	if (job != NULL)
+		job_unref(job);
+	definition_free(definition);
+	return -1;
+}
+
+/* ---- fetch ---- */
+
+struct fetch {
+	uv_work_t work;
+	struct engine *engine;
+	struct id id;
+	struct buf definition, record;
+	job_reply reply;
+	void *arg;
+	int failed;
+	struct error err;
+};
+
+static void fetch_read(uv_work_t *work)
+{
+	struct fetch *fetch = work->data;
+	struct ledger *ledger = fetch->engine->ledger;
+
+	fetch->failed = ledger->ops->get_job(ledger, &fetch->id, &fetch->definition,
+				&fetch->record, &fetch->err) < 0;
+}
+
+/* It may have come into the table meanwhile. */
+static struct job *take_in(struct fetch *fetch)
+{
+	struct job *job = engine_find(fetch->engine, &fetch->id);
+
+	if (job != NULL)
+		return job_ref(job);
+	job = job_load(fetch->engine, &fetch->id, &fetch->definition, &fetch->record, &fetch->err);
+	if (job == NULL)
+		return NULL;
+	if (job->record.erasing || !job_state_is_done(job->state)) {
+		/* Being erased; or its first commit is a moment old and nobody was told of it yet. */
+		job_unref(job);
+		error_set(&fetch->err, ERR_JOB_NOT_FOUND, "there is no such job");
+		return NULL;
+	}
+	engine_list_job(job);
+	return job;
+}
+
+static void fetch_done(uv_work_t *work, int status)
+{
+	struct fetch *fetch = work->data;
+	struct engine *engine = fetch->engine;
+	struct job *job = NULL;
+
+	(void)status;
+	engine->reads--;
+	if (!fetch->failed)
+		job = take_in(fetch);
+	fetch->reply(fetch->arg, job, job == NULL ? &fetch->err : NULL);
+	if (job != NULL)
+		job_unref(job);
+	buf_done(&fetch->definition);
+	buf_done(&fetch->record);
+	mem_free(fetch);
+	engine_check_drained(engine);
+}
+
+int engine_fetch(struct engine *engine, const struct id *id, job_reply reply, void *arg,
+	struct error *err)
+{
+	struct job *job = engine_find(engine, id);
+	struct fetch *fetch;
+
+	assert_on(ROLE_LOOP);
+	if (job != NULL)
+		return job_reply_later(job, reply, arg, err);
+	fetch = mem_zalloc(sizeof(*fetch));
+	if (fetch == NULL)
+		return error_no_memory(err);
+	fetch->work.data = fetch;
+	fetch->engine = engine;
+	fetch->id = *id;
+	fetch->reply = reply;
+	fetch->arg = arg;
+	engine->reads++;
+	uv_queue_work(engine->loop, &fetch->work, fetch_read, fetch_done);
+	return 0;
+}

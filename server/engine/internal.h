@@ -1,0 +1,248 @@
+/*
+ * internal: what the engine's own files share: the engine, and a job's inside.
+ *
+ * Who owns what: the *loop* owns every field that is not marked; the *commit thread* owns the
+ * transaction's side (`next`, `stable`); `committed` is passed between them under
+ * `record_lock`.
+ */
+#ifndef LEAT_ENGINE_INTERNAL_H
+#define LEAT_ENGINE_INTERNAL_H
+
+#include "engine/engine.h"
+#include "engine/pipeline.h"
+#include "engine/scheduler.h"
+#include "ledger/committer.h"
+
+#define TICK_MS 250
+
+/* Besides the events of engine.h: something visible has changed. */
+#define JOB_EVENT_VERSION_PENDING 0x100
+
+/* An idempotency key of a live job. */
+struct key {
+	struct key *next; /* in the hash chain */
+	uint64_t lines; /* on disk */
+	uint64_t taken; /* sent off; becomes `lines` with the commit */
+	struct upload *upload; /* the one that uses it now */
+	size_t len;
+	char text[];
+};
+#define KEY_CHAINS 64
+
+struct job {
+	_Atomic uint32_t refs;
+	struct engine *engine;
+	struct id id;
+	char id_text[ID_TEXT_SIZE];
+	struct definition *def;
+	struct pipeline *pipeline; /* NULL once the job is done, or where it never ran */
+
+	enum job_state state; /* what it is becoming; record.state is what is on disk */
+	bool deleted;
+	bool closing; /* the input is closed, or will be with the next commit */
+	bool listed, cached; /* in the table of jobs; with those that are done */
+	uint64_t extra_version;   /* visible changes that are not on disk */
+	struct job_record record; /* what is on disk, the loop's copy */
+	struct list touched_loop; /* committed since the last round */
+	bool results_new;
+
+	/* the commit thread's side */
+	struct job_record next, stable;
+	struct list touched;
+	pthread_mutex_t record_lock;
+	struct job_record committed; /* under record_lock */
+
+	/* loop */
+	struct list link; /* of the engine's live or cached jobs */
+	struct job *hash_next;
+	struct list watches;
+	unsigned events; /* to tell the watchers */
+	struct list event_link;
+	struct list uploads;
+	struct key *keys[KEY_CHAINS];
+	unsigned key_count;
+	bool reading; /* a cold read is under way */
+	bool cold_failed;
+	uv_timer_t *timer; /* retries, rates, timeouts */
+	unsigned retrying; /* failures/retry under way: the job must not end meanwhile */
+	bool resetting;    /* its pipeline is taken down, to be built again from the ledger */
+
+	/* measured */
+	double rate;
+	uint64_t rate_ns, rate_finished, tick_moved, tick_moved_ns;
+	bool changed; /* since the last tick */
+	bool stalled;
+	char stalled_stage[72];
+	char stalled_reason[160];
+	uint64_t stalled_since_ms;
+};
+
+#define JOB_CHAINS 4096
+
+struct engine {
+	struct engine_config config;
+	uv_loop_t *loop;
+	struct ledger *ledger;
+	struct registry *registry;
+	struct committer *committer;
+	struct scheduler *scheduler;
+
+	struct job *jobs[JOB_CHAINS]; /* live and cached, by id */
+	struct list live, cache;      /* not done; done, oldest first */
+	unsigned live_count, cache_count;
+	struct list watches;
+	struct list events;   /* jobs with events to tell */
+	struct list touched_loop;
+	uv_timer_t tick;
+	uv_async_t look; /* some pipeline wants the loop */
+	uv_async_t calls_done;
+	uv_prepare_t tell;
+	unsigned handles; /* open ones of ours */
+
+	bool draining, closing;
+	void (*drained)(void *arg);
+	void *drained_arg;
+	uint64_t drain_deadline_ns;
+	unsigned reads; /* work on libuv's pool */
+
+	pthread_mutex_t loop_lock;
+	struct list look_list;
+	struct list completed_calls;
+	struct list posts;
+
+	pthread_mutex_t dirty_lock;
+	struct list dirty;
+
+	/* the commit thread's transaction */
+	struct list touched_jobs, touched_inputs;
+
+	/* totals since start */
+	uint64_t jobs_created, items_accepted, items_finished;
+	_Atomic unsigned blocking_threads, open_calls;
+	_Atomic uint64_t open_pipelines;
+	uint64_t started_ms;
+	struct expiry *expiries; /* a heap */
+	size_t expiry_count, expiry_capacity;
+};
+
+struct expiry {
+	uint64_t due_ms;
+	struct id id;
+};
+
+/* ---- jobs (job.c) ---- */
+
+struct job *job_new(struct engine *engine, const struct id *id, struct definition *def);
+/* Into the table, live or cached as its state says; the table holds a reference. */
+void engine_list_job(struct job *job);
+void engine_unlist_job(struct job *job);
+/* It is done: nothing of it runs or waits any more. */
+void job_retire(struct job *job);
+void job_stop_pipeline(struct job *job);
+void job_drop_timer(struct job *job);
+/* The sink's report is there (taken). */
+void job_reported(struct job *job, char *report);
+/* Reply without anything to wait for, but from the loop. */
+int job_reply_later(struct job *job, job_reply reply, void *arg, struct error *err);
+void job_tell(struct job *job, unsigned events);
+/* The one function that moves a job: table, store, counter, event. `must`: cannot be refused. */
+int job_move(struct job *job, enum job_state to, job_reply reply, void *arg, struct error *err);
+/* Fail the job with a reason; nothing when it is done already. */
+void job_fail(struct job *job, const struct error *why);
+/* A definition that was once checked, from the ledger; stages that are missing here are
+ * replaced by one that cannot open. */
+int definition_reload(struct engine *engine, const char *text, size_t len,
+	struct definition **ret, struct error *err);
+struct job *job_load(struct engine *engine, const struct id *id, const struct buf *definition,
+	const struct buf *record, struct error *err);
+/* Look at the counters: is it over, has it failed? Called after every commit. */
+void job_check_end(struct job *job);
+/* Something on the pipeline wants the loop (look.c). */
+void job_look(struct job *job);
+void engine_look(struct engine *engine);
+void engine_tell_all(struct engine *engine);
+void engine_check_drained(struct engine *engine);
+
+/* ---- operations on the ledger (ops.c) ---- */
+
+/* What a change of the record needs; `text` is owned by the operation. */
+struct change_args {
+	uint64_t a;
+	char *text;
+};
+typedef void (*record_change)(struct job_record *next, const struct change_args *args);
+
+struct job_op {
+	record_change change;    /* NULL: none */
+	struct change_args args; /* text is taken */
+	char *definition;        /* its new JSON text, taken; NULL: as it is */
+	bool must;
+	job_reply reply; /* NULL: nobody waits */
+	void *arg;
+};
+/* In the next transaction; then the reply. Takes what it takes also on failure. */
+int job_submit(struct job *job, struct job_op op, struct error *err);
+/* The loop's copy of the record becomes what is on disk. */
+void job_refresh(struct job *job);
+/* Commit thread: the job's record, the block's bits are part of this transaction. */
+void job_touch(struct job *job);
+void input_touch(struct engine *engine, struct input *input);
+struct committer_hooks engine_hooks(struct engine *engine);
+/* Remove in the background, piece by piece, ... */
+enum erase_what {
+	ERASE_INPUT,  /* input blocks of a job that will not work on them */
+	ERASE_VALUES, /* everything but definition and record */
+	ERASE_ALL,
+};
+void job_erase(struct job *job, enum erase_what what);
+
+/* ---- the loop's mailbox (engine.c) ---- */
+
+/* Run `fn` on the loop. Thread: any. Owner: the caller until it runs. */
+struct post {
+	struct list link;
+	void (*fn)(struct post *post);
+};
+void engine_post(struct engine *engine, struct post *post);
+
+/* ---- retention (retention.c) ---- */
+void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms);
+void retention_run(struct engine *engine);
+void retention_done(struct engine *engine);
+
+/* ---- input (cold.c) ---- */
+
+void cold_check(struct job *job);
+
+/* ---- recovery (recovery.c) ---- */
+int engine_recover(struct engine *engine, struct error *err);
+/* Make the job's pipeline and open its stages (off the loop where they have code to run);
+ * `started` comes later on the loop. */
+int job_start_pipeline(struct job *job, const struct buf *state,
+	void (*started)(struct job *job, void *arg, const struct error *err), void *arg,
+	struct error *err);
+/* The same at once, before the loop runs. */
+int job_start_pipeline_now(struct job *job, struct error *err);
+/* Build the pipeline again from what is on disk. */
+void job_reset(struct job *job);
+
+/* ---- measuring (tick.c) ---- */
+void engine_tick(struct engine *engine);
+
+
+
+
+/* ---- uploads (upload.c) ---- */
+void uploads_check_room(struct job *job);
+void uploads_break(struct job *job, const struct error *why);
+/* The same, but what was taken so far still goes to disk. */
+void uploads_drain(struct job *job, const struct error *why);
+void job_keys_free(struct job *job);
+struct key *job_key(struct job *job, const char *text, size_t len, bool make);
+
+/* The loop shall look at this pipeline. Thread: any. */
+void engine_want_look(struct pipeline *pipeline);
+/* It has something to flush. Thread: any, pipeline lock held. */
+void engine_mark_dirty(struct pipeline *pipeline);
+
+#endif

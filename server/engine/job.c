@@ -1,0 +1,562 @@
+/*
+ * A job's life, on the loop: made, moved from state to state, ended, let go.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "engine/calls.h"
+#include "engine/flush.h"
+#include "engine/internal.h"
+
+struct job *job_new(struct engine *engine, const struct id *id, struct definition *def)
+{
+	struct job *job = mem_zalloc(sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	if (job_record_init(&job->record, def->stage_count) < 0 ||
+		job_record_init(&job->next, def->stage_count) < 0 ||
+		job_record_init(&job->stable, def->stage_count) < 0 ||
+		job_record_init(&job->committed, def->stage_count) < 0) {
+		mem_free(job->record.stages);
+		mem_free(job->next.stages);
+		mem_free(job->stable.stages);
+		mem_free(job);
+		return NULL;
+	}
+	atomic_init(&job->refs, 1);
+	job->engine = engine;
+	job->id = *id;
+	id_format(id, job->id_text);
+	job->def = def;
+	list_init(&job->touched_loop);
+	list_init(&job->touched);
+	list_init(&job->link);
+	list_init(&job->watches);
+	list_init(&job->event_link);
+	list_init(&job->uploads);
+	pthread_mutex_init(&job->record_lock, NULL);
+	return job;
+}
+
+struct job *job_ref(struct job *job)
+{
+	atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
+	return job;
+}
+
+void job_unref(struct job *job)
+{
+	if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	job_keys_free(job);
+	job_record_done(&job->record);
+	job_record_done(&job->next);
+	job_record_done(&job->stable);
+	job_record_done(&job->committed);
+	pthread_mutex_destroy(&job->record_lock);
+	definition_free(job->def);
+	mem_free(job);
+}
+
+/* ---- what others see ---- */
+
+const struct id *job_id(const struct job *job)
+{
+	return &job->id;
+}
+
+const char *job_id_text(const struct job *job)
+{
+	return job->id_text;
+}
+
+struct engine *job_engine(const struct job *job)
+{
+	return job->engine;
+}
+
+enum job_state job_state(const struct job *job)
+{
+	return job->state;
+}
+
+/* On disk, that is: readers may then rely on every result being there. */
+bool job_is_done(const struct job *job)
+{
+	return job_state_is_done((enum job_state)job->record.state);
+}
+
+uint64_t job_version(const struct job *job)
+{
+	return job->record.version + job->extra_version;
+}
+
+const struct definition *job_definition(const struct job *job)
+{
+	return job->def;
+}
+
+const struct job_record *job_record(const struct job *job)
+{
+	return &job->record;
+}
+
+/* ---- moving ---- */
+
+static void change_state(struct job_record *next, const struct change_args *args)
+{
+	uint64_t finished;
+
+	if (job_state_is_done((enum job_state)next->state) && args->a != JOB_RUNNING)
+		return; /* it had ended before this was asked for */
+	next->state = args->a;
+	if (args->a == JOB_RUNNING)
+		next->finished_ms = next->expires_ms = 0;
+	if (!job_state_is_done((enum job_state)args->a))
+		return;
+	next->finished_ms = clock_wall_ms();
+	if (args->a == JOB_SUCCEEDED) {
+		mem_free(next->report);
+		next->report = args->text == NULL ? NULL : mem_strdup(args->text);
+		return;
+	}
+	if (args->a == JOB_FAILED && args->text != NULL) {
+		mem_free(next->error);
+		next->error = mem_strdup(args->text);
+	}
+	finished = next->succeeded + next->filtered + next->failed;
+	next->cancelled = next->received - MIN(next->received, finished);
+}
+
+static int move_with(struct job *job, enum job_state to, char *text, bool must, job_reply reply,
+	void *arg, struct error *err)
+{
+	enum job_state from = job->state;
+
+	assert_on(ROLE_LOOP);
+	assert(job_state_may_follow(from, to));
+	if (job_submit(job,
+		    (struct job_op){ .change = change_state,
+			    .args = { .a = to, .text = text },
+			    .must = must,
+			    .reply = reply,
+			    .arg = arg },
+		    err) < 0)
+		return -1;
+	job->state = to;
+	job_tell(job, JOB_EVENT_STATE);
+	log_info("job_state", "job=%s from=%s to=%s", job->id_text, job_state_name(from),
+		job_state_name(to));
+	return 0;
+}
+
+int job_move(struct job *job, enum job_state to, job_reply reply, void *arg, struct error *err)
+{
+	return move_with(job, to, NULL, true, reply, arg, err);
+}
+
+/* ---- the end ---- */
+
+void job_stop_pipeline(struct job *job)
+{
+	struct pipeline *pipeline = job->pipeline;
+	struct flush *flush;
+
+	if (pipeline == NULL)
+		return;
+	pipeline_lock(pipeline);
+	pipeline_stop(pipeline);
+	flush = TAKE(pipeline->flush);
+	pthread_mutex_unlock(&pipeline->lock);
+	if (flush != NULL)
+		flush_free(flush);
+	calls_cancel(pipeline);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	mem_free(handle);
+}
+
+void job_drop_timer(struct job *job)
+{
+	if (job->timer == NULL)
+		return;
+	job->timer->data = NULL;
+	uv_close((uv_handle_t *)job->timer, timer_closed);
+	job->timer = NULL;
+}
+
+void job_retire(struct job *job)
+{
+	struct error over;
+
+	job_stop_pipeline(job);
+	error_set(&over, ERR_STATE_CONFLICT, "the job is %s", job_state_name(job->state));
+	uploads_break(job, &over);
+	job_drop_timer(job);
+	if (job->pipeline != NULL)
+		pipeline_unref(TAKE(job->pipeline));
+	if (job->listed) {
+		engine_unlist_job(job_ref(job));
+		if (!job->deleted)
+			engine_list_job(job);
+		job_unref(job);
+	}
+}
+
+static void ended(void *arg, struct job *job, const struct error *err)
+{
+	(void)arg;
+	if (err != NULL || job->deleted)
+		return; /* the program ends; the next start moves it again */
+	job_ref(job);
+	job_retire(job);
+	if (job->record.state != JOB_SUCCEEDED)
+		job_erase(job, ERASE_INPUT);
+	retention_add(job->engine, &job->id, job->record.expires_ms);
+	job_tell(job, JOB_EVENT_STATE | JOB_EVENT_RESULTS);
+	engine_check_drained(job->engine);
+	job_unref(job);
+}
+
+/* JSON of a job's `error`: a problem (RFC 9457). */
+static char *problem_text(const struct error *why)
+{
+	const struct error_info *info = error_info(why->code);
+	char type[96];
+	json_t *problem;
+	char *text;
+
+	snprintf(type, sizeof(type), "/problems/%s", info->slug);
+	problem = json_pack("{s:s, s:s, s:s}", "type", type, "title", info->title, "detail",
+		why->text);
+	text = json_dumps(problem, JSON_COMPACT);
+	json_decref(problem);
+	return text;
+}
+
+void job_fail(struct job *job, const struct error *why)
+{
+	if (!job_state_may_follow(job->state, JOB_FAILED))
+		return;
+	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
+	job_stop_pipeline(job);
+	move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL);
+	uploads_break(job, why);
+}
+
+static void job_succeed(struct job *job, char *report)
+{
+	if (job->state == JOB_FINISHING)
+		move_with(job, JOB_SUCCEEDED, report, true, ended, NULL, NULL);
+	else
+		mem_free(report);
+}
+
+static void job_finish(struct job *job)
+{
+	struct pipeline *pipeline = job->pipeline;
+
+	log_debug("job_finishing", "job=%s", job->id_text);
+	job->state = JOB_FINISHING;
+	job_tell(job, JOB_EVENT_STATE);
+	if (pipeline == NULL || pipeline->sink == NULL) {
+		job_succeed(job, NULL);
+		return;
+	}
+	pipeline_lock(pipeline);
+	pipeline->report_wanted = true;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}
+
+/* The report is there (look.c). */
+void job_reported(struct job *job, char *report)
+{
+	job_succeed(job, report);
+}
+
+/* ---- limits ---- */
+
+static bool over_limits(struct job *job, struct error *ret_why)
+{
+	const struct job_limits *limits = &job->def->limits;
+	const struct job_record *record = &job->record;
+	uint64_t finished = job_record_finished(record);
+
+	if (limits->max_failures >= 0 && record->failed > (uint64_t)limits->max_failures)
+		return error_set(ret_why, ERR_JOB_FAILURES,
+			       "%llu items failed; limits.max_failures allows %lld",
+			       (unsigned long long)record->failed,
+			       (long long)limits->max_failures) < 0;
+	if (limits->max_failure_ratio >= 0 && finished >= 100 &&
+		(double)record->failed > limits->max_failure_ratio * (double)finished)
+		return error_set(ret_why, ERR_JOB_FAILURES,
+			       "%llu of %llu items failed; limits.max_failure_ratio allows %g",
+			       (unsigned long long)record->failed, (unsigned long long)finished,
+			       limits->max_failure_ratio) < 0;
+	if (limits->deadline_ms > 0 && clock_wall_ms() > record->created_ms + limits->deadline_ms)
+		return error_set(ret_why, ERR_JOB_DEADLINE,
+			       "limits.deadline_ms (%llu) has passed",
+			       (unsigned long long)limits->deadline_ms) < 0;
+	return false;
+}
+
+void job_check_end(struct job *job)
+{
+	const struct job_record *record = &job->record;
+	struct error why;
+
+	if (job->deleted || (job->state != JOB_RUNNING && job->state != JOB_PAUSED))
+		return;
+	if (over_limits(job, &why))
+		job_fail(job, &why);
+	else if (record->input_closed && job_record_finished(record) == record->received &&
+		 job->retrying == 0 && !job->resetting)
+		job_finish(job);
+}
+
+/* ---- requests ---- */
+
+static int conflict(const struct job *job, const char *what, struct error *err)
+{
+	return error_set(err, ERR_STATE_CONFLICT, "a job that is %s cannot be %s",
+		job_state_name(job->state), what);
+}
+
+/* A reply that has nothing to wait for still comes from the loop, not from within the call. */
+struct later {
+	struct post post;
+	struct job *job;
+	job_reply reply;
+	void *arg;
+};
+
+static void later_reply(struct post *post)
+{
+	struct later *later = CONTAINER_OF(post, struct later, post);
+
+	later->reply(later->arg, later->job, NULL);
+	job_unref(later->job);
+	mem_free(later);
+}
+
+int job_reply_later(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	struct later *later = mem_zalloc(sizeof(*later));
+
+	if (later == NULL)
+		return error_no_memory(err);
+	*later = (struct later){ { { NULL, NULL }, later_reply }, job_ref(job), reply, arg };
+	engine_post(job->engine, &later->post);
+	return 0;
+}
+
+/* Changes wait for the disk; while it cannot be written there is no point in asking. */
+static int store_works(const struct job *job, struct error *err)
+{
+	return committer_is_healthy(job->engine->committer, err) ? 0 : -1;
+}
+
+static void set_paused(struct job *job, bool paused)
+{
+	struct pipeline *pipeline = job->pipeline;
+
+	if (pipeline == NULL)
+		return;
+	pipeline_lock(pipeline);
+	for (unsigned at = 0; at < pipeline->count; at++)
+		stage_run_account(&pipeline->stages[at], clock_mono_ns());
+	pipeline->paused = paused;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}
+
+int job_pause(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	if (job->state == JOB_PAUSED)
+		return job_reply_later(job, reply, arg, err);
+	if (job->state != JOB_RUNNING)
+		return conflict(job, "paused", err);
+	if (store_works(job, err) < 0 || job_move(job, JOB_PAUSED, reply, arg, err) < 0)
+		return -1;
+	set_paused(job, true);
+	return 0;
+}
+
+int job_resume(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	if (job->state == JOB_RUNNING)
+		return job_reply_later(job, reply, arg, err);
+	if (job->state != JOB_PAUSED)
+		return conflict(job, "resumed", err);
+	if (store_works(job, err) < 0 || job_move(job, JOB_RUNNING, reply, arg, err) < 0)
+		return -1;
+	set_paused(job, false);
+	return 0;
+}
+
+struct cancel {
+	job_reply reply;
+	void *arg;
+};
+
+static void cancelled(void *arg, struct job *job, const struct error *err)
+{
+	struct cancel *cancel = arg;
+
+	ended(NULL, job, err);
+	cancel->reply(cancel->arg, job, err);
+	mem_free(cancel);
+}
+
+int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	struct cancel *cancel;
+	struct error over;
+
+	if (job->state == JOB_CANCELLED)
+		return job_reply_later(job, reply, arg, err);
+	if (!job_state_may_follow(job->state, JOB_CANCELLED))
+		return conflict(job, "cancelled", err);
+	cancel = store_works(job, err) < 0 ? NULL : mem_alloc(sizeof(*cancel));
+	if (cancel == NULL)
+		return err != NULL && err->code != ERR_NONE ? -1 : error_no_memory(err);
+	*cancel = (struct cancel){ reply, arg };
+	job_stop_pipeline(job);
+	if (job_move(job, JOB_CANCELLED, cancelled, cancel, err) < 0) {
+		mem_free(cancel);
+		return -1;
+	}
+	error_set(&over, ERR_STATE_CONFLICT, "the job was cancelled");
+	uploads_break(job, &over);
+	return 0;
+}
+
+static void change_closed(struct job_record *next, const struct change_args *args)
+{
+	(void)args;
+	next->input_closed = 1;
+	if (next->started_ms == 0)
+		next->started_ms = clock_wall_ms();
+}
+
+int job_close_input(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	if (job->record.input_closed)
+		return job_reply_later(job, reply, arg, err);
+	if (job_state_is_done(job->state))
+		return conflict(job, "closed", err);
+	if (store_works(job, err) < 0)
+		return -1;
+	job->closing = true;
+	if (job->pipeline != NULL && job->pipeline->source != NULL) {
+		/* The source stops where it is. */
+		pipeline_lock(job->pipeline);
+		job->pipeline->source_ended = true;
+		pthread_mutex_unlock(&job->pipeline->lock);
+	}
+	return job_submit(job,
+		(struct job_op){ .change = change_closed, .must = true, .reply = reply, .arg = arg },
+		err);
+}
+
+/* ---- delete ---- */
+
+static void change_erasing(struct job_record *next, const struct change_args *args)
+{
+	(void)args;
+	next->erasing = 1;
+}
+
+static void deleted(void *arg, struct job *job, const struct error *err)
+{
+	struct cancel *cancel = arg;
+
+	job_ref(job);
+	if (err == NULL) {
+		job_retire(job);
+		job_erase(job, ERASE_ALL);
+		job_tell(job, JOB_EVENT_DELETED);
+		engine_tell_all(job->engine);
+	}
+	if (cancel->reply != NULL)
+		cancel->reply(cancel->arg, job, err);
+	mem_free(cancel);
+	engine_check_drained(job->engine);
+	job_unref(job);
+}
+
+int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
+{
+	struct cancel *cancel = mem_alloc(sizeof(*cancel));
+	struct error over;
+
+	if (cancel == NULL)
+		return error_no_memory(err);
+	*cancel = (struct cancel){ reply, arg };
+	if (job_submit(job,
+		    (struct job_op){ .change = change_erasing, .must = true, .reply = deleted,
+			    .arg = cancel },
+		    err) < 0) {
+		mem_free(cancel);
+		return -1;
+	}
+	job->deleted = true;
+	job_stop_pipeline(job);
+	error_set(&over, ERR_JOB_NOT_FOUND, "the job was deleted");
+	uploads_break(job, &over);
+	return 0;
+}
+
+/* ---- patch ---- */
+
+static void apply_workers(struct job *job)
+{
+	struct pipeline *pipeline = job->pipeline;
+
+	if (pipeline == NULL)
+		return;
+	pipeline_lock(pipeline);
+	for (unsigned at = 0; at < pipeline->count; at++) {
+		stage_run_account(&pipeline->stages[at], clock_mono_ns());
+		pipeline->stages[at].workers = job->def->stages[at].workers;
+	}
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}
+
+int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, job_reply reply,
+	void *arg, struct error *err)
+{
+	struct pipeline *pipeline = job->pipeline;
+	json_t *whole;
+	char *text;
+	int done;
+
+	if (job_state_is_done(job->state))
+		return conflict(job, "changed", err);
+	if (pipeline == NULL && !job->resetting)
+		return error_set(err, ERR_STATE_CONFLICT, "the job cannot run here: %s",
+			job->stalled_reason);
+	if (store_works(job, err) < 0)
+		return -1;
+	if (pipeline != NULL) /* its threads look into the definition */
+		pipeline_lock(pipeline);
+	done = definition_patch(job->def, patch, mistakes, err);
+	if (pipeline != NULL)
+		pthread_mutex_unlock(&pipeline->lock);
+	if (done < 0)
+		return -1;
+	apply_workers(job);
+	whole = definition_to_json(job->def);
+	text = whole == NULL ? NULL : json_dumps(whole, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(whole);
+	if (text == NULL)
+		return error_no_memory(err);
+	log_info("job_patched", "job=%s", job->id_text);
+	return job_submit(job,
+		(struct job_op){ .definition = text, .must = true, .reply = reply, .arg = arg },
+		err);
+}

@@ -1,0 +1,174 @@
+/*
+ * The list of jobs, newest first: read from the ledger on libuv's pool, so that it costs the
+ * same however many there are; jobs that live are shown as they live.
+ */
+#include "base/role.h"
+#include "engine/internal.h"
+
+struct listed {
+	struct id id;
+	struct buf definition, record;
+};
+
+struct listing {
+	uv_work_t work;
+	struct engine *engine;
+	int state;
+	char *name;
+	json_t *labels;
+	struct id before;
+	bool has_before, more;
+	unsigned limit, count;
+	struct listed *found;
+	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err);
+	void *arg;
+	int failed;
+	struct error err;
+};
+
+static bool labels_match(const json_t *wanted, const json_t *labels)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)wanted, key, value) {
+		if (!json_equal(value, json_object_get(labels, key)))
+			return false;
+	}
+	return true;
+}
+
+/* Name and labels stand in the definition's text. */
+static bool definition_matches(const struct listing *listing, const void *text, size_t len)
+{
+	json_t *root;
+	const char *name;
+	bool match;
+
+	if (listing->name == NULL && listing->labels == NULL)
+		return true;
+	root = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	name = json_string_value(json_object_get(root, "name"));
+	match = listing->name == NULL || (name != NULL && strcmp(name, listing->name) == 0);
+	if (match && listing->labels != NULL)
+		match = labels_match(listing->labels, json_object_get(root, "labels"));
+	json_decref(root);
+	return match;
+}
+
+static int keep(struct listing *listing, const struct id *id, const void *definition,
+	size_t definition_len, const void *record, size_t record_len)
+{
+	struct listed *listed = &listing->found[listing->count];
+
+	*listed = (struct listed){ .id = *id };
+	if (buf_append(&listed->definition, definition, definition_len) < 0 ||
+		buf_append(&listed->record, record, record_len) < 0)
+		return error_no_memory(&listing->err);
+	listing->count++;
+	return 0;
+}
+
+static bool visit(void *arg, const struct id *id, const void *definition, size_t definition_len,
+	const void *record, size_t record_len)
+{
+	struct listing *listing = arg;
+	struct job_record decoded;
+	bool match;
+
+	if (job_record_decode(record, record_len, &decoded, NULL) < 0)
+		return true;
+	match = !decoded.erasing &&
+		(listing->state < 0 || decoded.state == (uint64_t)listing->state) &&
+		definition_matches(listing, definition, definition_len);
+	job_record_done(&decoded);
+	if (!match)
+		return true;
+	if (listing->count == listing->limit) {
+		listing->more = true;
+		return false;
+	}
+	listing->failed =
+		keep(listing, id, definition, definition_len, record, record_len) < 0;
+	return !listing->failed;
+}
+
+static void read_list(uv_work_t *work)
+{
+	struct listing *listing = work->data;
+	struct ledger *ledger = listing->engine->ledger;
+
+	if (ledger->ops->each_job(ledger, listing->has_before ? &listing->before : NULL, visit,
+		    listing, &listing->err) < 0)
+		listing->failed = 1;
+}
+
+static json_t *show(struct engine *engine, const struct listed *listed)
+{
+	struct job *job = engine_find(engine, &listed->id);
+	json_t *json;
+
+	if (job != NULL)
+		return job_to_json(job);
+	job = job_load(engine, &listed->id, &listed->definition, &listed->record, NULL);
+	if (job == NULL)
+		return NULL;
+	json = job->record.erasing ? NULL : job_to_json(job);
+	job_unref(job);
+	return json;
+}
+
+static void list_read(uv_work_t *work, int status)
+{
+	struct listing *listing = work->data;
+	struct engine *engine = listing->engine;
+	json_t *jobs = json_array();
+
+	(void)status;
+	engine->reads--;
+	for (unsigned at = 0; at < listing->count; at++) {
+		json_t *job = show(engine, &listing->found[at]);
+
+		if (job != NULL)
+			json_array_append_new(jobs, job);
+		buf_done(&listing->found[at].definition);
+		buf_done(&listing->found[at].record);
+	}
+	listing->reply(listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
+	json_decref(jobs);
+	json_decref(listing->labels);
+	mem_free(listing->name);
+	mem_free(listing->found);
+	mem_free(listing);
+	engine_check_drained(engine);
+}
+
+int engine_list(struct engine *engine, const struct job_filter *filter, const struct id *before,
+	unsigned limit,
+	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err), void *arg,
+	struct error *err)
+{
+	struct listing *listing = mem_zalloc(sizeof(*listing));
+
+	assert_on(ROLE_LOOP);
+	if (listing != NULL)
+		listing->found = mem_zalloc((limit + 1) * sizeof(listing->found[0]));
+	if (listing == NULL || listing->found == NULL) {
+		mem_free(listing);
+		return error_no_memory(err);
+	}
+	listing->work.data = listing;
+	listing->engine = engine;
+	listing->state = filter->state;
+	listing->name = filter->name == NULL ? NULL : mem_strdup(filter->name);
+	listing->labels = json_deep_copy(filter->labels);
+	listing->has_before = before != NULL;
+	if (before != NULL)
+		listing->before = *before;
+	listing->limit = limit;
+	listing->reply = reply;
+	listing->arg = arg;
+	engine->reads++;
+	uv_queue_work(engine->loop, &listing->work, read_list, list_read);
+	return 0;
+}

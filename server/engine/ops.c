@@ -1,0 +1,384 @@
+/*
+ * Operations on the ledger: how a job's record changes, and what rides along in every
+ * transaction (counters of touched jobs, bits of touched blocks).
+ */
+#include "base/mem.h"
+#include "base/role.h"
+#include "engine/flush.h"
+#include "engine/internal.h"
+
+#define ERASE_BYTES (4u << 20) /* in one transaction */
+#define ERASE_BLOCKS 64
+
+/* ---- the transaction's side; commit thread ---- */
+
+void job_touch(struct job *job)
+{
+	assert_on(ROLE_COMMIT);
+	if (!list_empty(&job->touched))
+		return;
+	job->next.version++;
+	list_append(&job->engine->touched_jobs, &job->touched);
+}
+
+void input_touch(struct engine *engine, struct input *input)
+{
+	if (list_empty(&input->touched))
+		list_append(&engine->touched_inputs, &input->touched);
+}
+
+/*
+ * A block that is done needs no record; one that was never stored and is done already is not
+ * written at all, which at full speed saves half of the disk's work.
+ */
+static int write_input(struct engine *engine, struct ledger *ledger, const struct id *job,
+	struct input *input, struct error *err)
+{
+	const struct ledger_ops *ops = ledger->ops;
+
+	(void)engine;
+	if (input->next_count == input->count) {
+		input->stored_next = false;
+		return input->stored ? ops->drop_input(ledger, job, input->number, err) : 0;
+	}
+	if (!input->stored &&
+		ops->put_input(ledger, job, input->number, input->slab->data, input->size, err) < 0)
+		return -1;
+	input->stored_next = true;
+	if (input->next_count == 0)
+		return 0;
+	return ops->put_done(ledger, job, input->number, input->next, bitmap_size(input->count),
+		err);
+}
+
+static int write_record(struct job *job, struct ledger *ledger, struct error *err)
+{
+	struct buf record = BUF_INIT;
+	int done;
+
+	if (job_record_encode(&job->next, &record) < 0)
+		done = error_no_memory(err);
+	else
+		done = ledger->ops->put_job(ledger, &job->id, NULL, 0, record.data, record.len, err);
+	buf_done(&record);
+	return done;
+}
+
+static int before_commit(void *arg, struct ledger *ledger, struct error *err)
+{
+	struct engine *engine = arg;
+
+	LIST_EACH(&engine->touched_inputs, link)
+	{
+		struct input *input = LIST_ENTRY(link, struct input, touched);
+
+		if (write_input(engine, ledger, &input->job, input, err) < 0)
+			return -1;
+	}
+	LIST_EACH(&engine->touched_jobs, link)
+	{
+		if (write_record(LIST_ENTRY(link, struct job, touched), ledger, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void on_commit(void *arg)
+{
+	struct engine *engine = arg;
+
+	LIST_EACH(&engine->touched_inputs, link)
+	{
+		struct input *input = LIST_ENTRY(link, struct input, touched);
+
+		memcpy(input->done, input->next, bitmap_size(input->count));
+		input->done_count = input->next_count;
+		input->stored = input->stored_next;
+		list_remove(link);
+	}
+	LIST_EACH(&engine->touched_jobs, link)
+	{
+		struct job *job = LIST_ENTRY(link, struct job, touched);
+
+		job_record_copy(&job->stable, &job->next);
+		pthread_mutex_lock(&job->record_lock);
+		job_record_copy(&job->committed, &job->stable);
+		pthread_mutex_unlock(&job->record_lock);
+		list_remove(link);
+	}
+}
+
+static void on_abort(void *arg)
+{
+	struct engine *engine = arg;
+
+	LIST_EACH(&engine->touched_inputs, link)
+	{
+		struct input *input = LIST_ENTRY(link, struct input, touched);
+
+		memcpy(input->next, input->done, bitmap_size(input->count));
+		input->next_count = input->done_count;
+		input->stored_next = input->stored;
+		list_remove(link);
+	}
+	LIST_EACH(&engine->touched_jobs, link)
+	{
+		struct job *job = LIST_ENTRY(link, struct job, touched);
+
+		job_record_copy(&job->next, &job->stable);
+		list_remove(link);
+	}
+}
+
+/* Take the flushes that are due; say when to be asked again. */
+static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
+{
+	struct engine *engine = arg;
+	struct list dirty;
+	uint64_t again_ns = 0;
+
+	list_init(&dirty);
+	pthread_mutex_lock(&engine->dirty_lock);
+	list_move_all(&dirty, &engine->dirty);
+	pthread_mutex_unlock(&engine->dirty_lock);
+	for (struct list *link; (link = list_pop(&dirty)) != NULL;) {
+		struct pipeline *pipeline = LIST_ENTRY(link, struct pipeline, dirty_link);
+		struct flush *flush;
+
+		pipeline_lock(pipeline);
+		pipeline->dirty = false;
+		flush = pipeline->stopped ? NULL : tail_take(pipeline, now_ns, false);
+		if (flush != NULL) {
+			list_append(ops, &flush->op.link);
+		} else if (pipeline->flush != NULL && !pipeline->stopped) {
+			uint64_t due_ns = tail_due_ns(pipeline);
+
+			again_ns = again_ns == 0 ? due_ns : MIN(again_ns, due_ns);
+			engine_mark_dirty(pipeline);
+		}
+		pthread_mutex_unlock(&pipeline->lock);
+		pipeline_unref(pipeline);
+	}
+	return again_ns;
+}
+
+/* ---- after a round; loop ---- */
+
+void job_refresh(struct job *job)
+{
+	pthread_mutex_lock(&job->record_lock);
+	job_record_copy(&job->record, &job->committed);
+	pthread_mutex_unlock(&job->record_lock);
+}
+
+static void round_over(void *arg)
+{
+	struct engine *engine = arg;
+	struct list *link;
+
+	assert_on(ROLE_LOOP);
+	while ((link = list_pop(&engine->touched_loop)) != NULL) {
+		struct job *job = job_ref(LIST_ENTRY(link, struct job, touched_loop));
+
+		job_refresh(job);
+		job_tell(job, job->results_new ? JOB_EVENT_RESULTS : 0);
+		job->results_new = false;
+		uploads_check_room(job);
+		job_check_end(job);
+		job_unref(job);
+	}
+}
+
+struct committer_hooks engine_hooks(struct engine *engine)
+{
+	return (struct committer_hooks){
+		.arg = engine,
+		.gather = gather,
+		.before_commit = before_commit,
+		.on_commit = on_commit,
+		.on_abort = on_abort,
+		.round = round_over,
+	};
+}
+
+/* ---- changes of a job's record ---- */
+
+struct submitted {
+	struct commit_op op;
+	struct job *job; /* a reference */
+	struct job_op what;
+};
+
+static int change_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
+{
+	struct submitted *submitted = CONTAINER_OF(op, struct submitted, op);
+	struct job *job = submitted->job;
+	const char *definition = submitted->what.definition;
+
+	job_touch(job);
+	if (submitted->what.change != NULL)
+		submitted->what.change(&job->next, &submitted->what.args);
+	if (job_state_is_done((enum job_state)job->next.state) && job->next.expires_ms == 0)
+		job->next.expires_ms = job->next.finished_ms + job->def->retention_ms;
+	if (definition == NULL)
+		return 0;
+	return ledger->ops->put_job(ledger, &job->id, definition, strlen(definition), NULL, 0, err);
+}
+
+static void submitted_free(struct submitted *submitted)
+{
+	mem_free(submitted->what.definition);
+	mem_free(submitted->what.args.text);
+	job_unref(submitted->job);
+	mem_free(submitted);
+}
+
+static void change_done(struct commit_op *op, const struct error *err)
+{
+	struct submitted *submitted = CONTAINER_OF(op, struct submitted, op);
+	struct job *job = submitted->job;
+
+	assert_on(ROLE_LOOP);
+	if (err == NULL) {
+		job_refresh(job);
+		if (list_empty(&job->touched_loop))
+			list_append(&job->engine->touched_loop, &job->touched_loop);
+	}
+	if (submitted->what.reply != NULL)
+		submitted->what.reply(submitted->what.arg, job, err);
+	submitted_free(submitted);
+}
+
+int job_submit(struct job *job, struct job_op op, struct error *err)
+{
+	struct submitted *submitted = mem_zalloc(sizeof(*submitted));
+
+	assert_on(ROLE_LOOP);
+	if (submitted == NULL) {
+		mem_free(op.definition);
+		mem_free(op.args.text);
+		return error_no_memory(err);
+	}
+	list_init(&submitted->op.link);
+	submitted->op.apply = change_apply;
+	submitted->op.done = change_done;
+	submitted->op.bytes = 1024 + (op.definition == NULL ? 0 : strlen(op.definition));
+	submitted->op.must = op.must;
+	submitted->job = job_ref(job);
+	submitted->what = op;
+	committer_submit(job->engine->committer, &submitted->op);
+	return 0;
+}
+
+/* ---- erasing ---- */
+
+struct erase {
+	struct commit_op op;
+	struct job *job; /* a reference */
+	enum erase_what what;
+	uint64_t block;
+	bool more;
+};
+
+/* Input blocks alone: the ledger has no call for that, it is rare and small. */
+static int erase_input(struct erase *erase, struct ledger *ledger, struct error *err)
+{
+	struct buf bytes = BUF_INIT, bitmap = BUF_INIT;
+	uint64_t block = erase->block, from = erase->block;
+	int found = 1;
+
+	for (unsigned n = 0; n < ERASE_BLOCKS; n++) {
+		found = ledger->ops->next_input(ledger, &erase->job->id, from, &block, &bytes, &bitmap,
+			err);
+		if (found > 0 &&
+			ledger->ops->drop_input(ledger, &erase->job->id, block, err) < 0)
+			found = -1;
+		if (found <= 0)
+			break;
+		from = block + 1;
+	}
+	erase->more = found > 0;
+	buf_done(&bytes);
+	buf_done(&bitmap);
+	return found < 0 ? -1 : 0;
+}
+
+static int erase_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
+{
+	struct erase *erase = CONTAINER_OF(op, struct erase, op);
+
+	if (erase->what == ERASE_INPUT)
+		return erase_input(erase, ledger, err);
+	return ledger->ops->erase(ledger, &erase->job->id, erase->what == ERASE_ALL, ERASE_BYTES,
+		&erase->more, err);
+}
+
+static void erase_done(struct commit_op *op, const struct error *err)
+{
+	struct erase *erase = CONTAINER_OF(op, struct erase, op);
+
+	if (err == NULL && erase->more) {
+		committer_submit(erase->job->engine->committer, &erase->op);
+		return;
+	}
+	/* Refused only at the very end of the program; the next start finds it again. */
+	job_unref(erase->job);
+	mem_free(erase);
+}
+
+void job_erase(struct job *job, enum erase_what what)
+{
+	struct erase *erase = mem_zalloc(sizeof(*erase));
+
+	if (erase == NULL)
+		return; /* found again at the next start */
+	list_init(&erase->op.link);
+	erase->op.apply = erase_apply;
+	erase->op.done = erase_done;
+	erase->op.bytes = ERASE_BYTES;
+	erase->op.must = erase->op.frees = true;
+	erase->job = job_ref(job);
+	erase->what = what;
+	committer_submit(job->engine->committer, &erase->op);
+}
+
+/* ---- trimming ---- */
+
+struct trim {
+	struct commit_op op;
+	struct job *job;
+	uint64_t upto;
+};
+
+static int trim_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
+{
+	struct trim *trim = CONTAINER_OF(op, struct trim, op);
+
+	return ledger->ops->trim_results(ledger, &trim->job->id, trim->upto, err);
+}
+
+static void trim_done(struct commit_op *op, const struct error *err)
+{
+	struct trim *trim = CONTAINER_OF(op, struct trim, op);
+
+	(void)err;
+	job_unref(trim->job);
+	mem_free(trim);
+}
+
+int job_trim_results(struct job *job, uint64_t upto, struct error *err)
+{
+	struct trim *trim = mem_zalloc(sizeof(*trim));
+
+	if (trim == NULL)
+		return error_no_memory(err);
+	list_init(&trim->op.link);
+	trim->op.apply = trim_apply;
+	trim->op.done = trim_done;
+	trim->op.must = true;
+	trim->op.bytes = 256;
+	trim->job = job_ref(job);
+	trim->upto = upto;
+	committer_submit(job->engine->committer, &trim->op);
+	return 0;
+}

@@ -1,0 +1,260 @@
+/*
+ * pipeline: the stages of one job at work, and the queues between them.
+ *
+ *	inbox ─feed─► queue 0 ─► stage 0 ×w ─► queue 1 ─► … ─► last stage ×w ─► tail ─► flush (commit thread)
+ *	  ▲ blocks in memory, in order                                        │
+ *	  └ uploads, sources, reads of the ledger        sink ◄── finished ───┘ (where the job has one)
+ *
+ * One lock a pipeline covers its queues, its inputs and its tail. It is held for moments: to
+ * take a batch, and to give one back; never while stage code runs, never during I/O. What the
+ * lock's holder finds to do for others it notes in a mask (WAKE_…) and does after unlocking,
+ * with pipeline_wake().
+ *
+ * Progress is certain: the tail always takes what stages give (its bound stops the feeding
+ * and the last stage's next start, never a finish); so the last stage always finishes, so the
+ * one before it does, and so on up to the feed. An activation starts only with room
+ * downstream; what one item emits beyond that waits in the stage's overflow, which stops
+ * that stage alone.
+ *
+ * Owner: references (the job, each activation, call and operation under way).
+ */
+#ifndef LEAT_ENGINE_PIPELINE_H
+#define LEAT_ENGINE_PIPELINE_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/histogram.h"
+#include "base/list.h"
+#include "engine/engine.h"
+#include "engine/input.h"
+#include "engine/queue.h"
+#include "ledger/committer.h"
+#include "plugin/params.h"
+
+struct call;
+struct flush;
+struct pipeline;
+struct scheduler;
+
+/* Something that stage code must do off the loop (scheduler.h). */
+struct task {
+	struct list link;
+	void (*run)(struct task *task);
+};
+
+/* Growable vector of items; the caller's lock or thread covers it. */
+struct items {
+	struct item *at;
+	uint32_t count, capacity;
+};
+int items_push(struct items *items, const struct item *item);
+void items_done(struct items *items); /* drops references */
+
+/* Time-weighted shares of a stage's capacity. */
+struct usage {
+	uint64_t last_ns;
+	double busy_ns, blocked_ns, starved_ns;       /* since start */
+	double seen_busy, seen_blocked, seen_starved; /* at the last tick */
+	double busy, blocked, starved;                /* shares, smoothed */
+};
+
+struct worker {
+	struct worker *next; /* free list */
+	void *memory;
+	bool opened;
+};
+
+/* A stage of this pipeline. */
+struct stage_run {
+	struct pipeline *pipeline;
+	unsigned index;
+	const struct stage_def *def;
+	const struct stage *stage;
+	void *instance;
+	struct params_store *params;
+	bool opened;
+
+	struct queue queue;    /* in front of it */
+	struct items overflow; /* emitted, with no room behind it yet */
+	uint32_t overflow_at;  /* of that, already moved on */
+	unsigned workers;      /* asked for; PATCH changes it */
+	unsigned active;       /* activations or calls under way */
+	uint64_t ns_per_item;  /* smoothed; 0: not known yet */
+	struct worker *idle_workers;
+
+	struct stage_counts counts;
+	struct usage usage;
+	struct histogram *latency; /* nanoseconds; made with the first item */
+	double tokens;             /* rate */
+	uint64_t tokens_ns;
+
+	struct list calls; /* async and blocking: under way, oldest first */
+	unsigned threads, idle_threads; /* blocking */
+	pthread_cond_t work;            /* blocking: a thread may find something */
+};
+
+/* An item that waits for its next attempt; a binary heap by time. */
+struct delayed {
+	uint64_t due_ns;
+	unsigned stage;
+	struct item item;
+};
+
+struct pipeline {
+	_Atomic uint32_t refs;
+	pthread_mutex_t lock;
+	struct engine *engine;
+	struct job *job; /* loop's; compute threads use only its immutable parts */
+	struct id id;
+	char id_text[ID_TEXT_SIZE];
+	const struct definition *def;
+
+	struct stage_run *stages;
+	unsigned count;
+	unsigned first, end; /* maps are stages[first..end) */
+	struct stage_run *source, *sink; /* NULL: none */
+
+	/* input */
+	struct list inbox;  /* inputs not fed whole, in order */
+	struct list inputs; /* those with items not released, in order */
+	uint64_t inbox_bytes;
+	uint64_t backlog_bytes;     /* accepted and not begun, in memory or not */
+	uint64_t next_block, next_item;
+	uint64_t appending_bytes;   /* appended, not committed yet */
+	uint64_t cold_from;         /* first block that is only in the ledger */
+	uint64_t stored_upto;       /* blocks below are in the ledger, or were refused */
+	bool cold;                  /* there are such blocks */
+	bool closed;                /* nothing more will be appended */
+	bool room_wanted;           /* an upload waits for the backlog */
+	bool source_busy, source_ended;
+	uint64_t source_due_ns;     /* after a transient failure */
+	unsigned source_attempts;
+	struct buf source_state;
+
+	/* flow */
+	bool paused, stopped, no_feed;
+	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush, and
+	 * with that flush on disk (or dropped with its refused block) */
+	uint64_t fed, begun, over, over_released, settled;
+	uint64_t in_hand;          /* activations and calls under way */
+	struct delayed *delayed;
+	unsigned delayed_count, delayed_capacity;
+	uint64_t timer_due_ns;   /* earliest time at which it must be looked at again; 0: none */
+	uint64_t timer_armed_ns; /* what the loop has set its timer to; 0: none */
+	uint64_t moved_ns;     /* an item moved */
+
+	/* tail */
+	struct flush *flush;      /* gathering; NULL: nothing */
+	uint64_t flush_bytes;     /* in it and in those submitted, not yet committed */
+	uint64_t window;          /* ordered: items that may be between feed and release */
+	uint64_t held_bytes;      /* results that wait for their turn or their siblings */
+	bool dirty;               /* on the engine's list of pipelines with something to flush */
+	struct list dirty_link;
+	uint64_t flush_due_ns;
+	bool sink_busy, report_wanted, report_done;
+	char *report;
+	struct error failure; /* why the job must fail; code 0: it need not */
+
+	/* the scheduler's and the loop's lists; their locks */
+	struct list ready_link;
+	bool ready;
+	struct list loop_link;
+	bool look;
+	struct task end_task;
+};
+
+/* What somebody must be told after the lock is let go. */
+enum {
+	WAKE_COMPUTE = 1,
+	WAKE_LOOP = 2,   /* async work, cold reads, room for uploads, timers, failure, report */
+	WAKE_COMMIT = 4, /* something to flush */
+};
+
+int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
+	const struct definition *def, struct pipeline **ret, struct error *err);
+struct pipeline *pipeline_ref(struct pipeline *pipeline);
+void pipeline_unref(struct pipeline *pipeline);
+
+/* Its stages are closed: free the rest. Thread: any; see stages_life.h. */
+void pipeline_free(struct pipeline *pipeline);
+
+static inline void pipeline_lock(struct pipeline *pipeline)
+{
+	pthread_mutex_lock(&pipeline->lock);
+}
+
+/* Unlock and do what `wake` says. */
+void pipeline_unlock(struct pipeline *pipeline, unsigned wake);
+/* What there is to do now. Lock held. */
+unsigned pipeline_wake_mask(struct pipeline *pipeline);
+
+/* ---- feeding; lock held ---- */
+
+/* A block has come into memory: feed it after what is there. Takes the reference. */
+void pipeline_add_input(struct pipeline *pipeline, struct input *input);
+/* Move items from the inbox into the queues as far as there is room. */
+void pipeline_feed(struct pipeline *pipeline);
+/* Are there blocks to be read back, and is there room for them? (cold.c) */
+bool cold_is_due(const struct pipeline *pipeline);
+/* Move overflows on as far as there is room. */
+void pipeline_drain_overflow(struct pipeline *pipeline);
+
+/* ---- items that a stage has dealt with; lock held ---- */
+
+/* May this stage start on another item, and how many could go downstream? 0: no. */
+uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns);
+/* Room behind a stage, in items; 0 also while its overflow waits. */
+uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run);
+/* How many activations or calls of it can really be under way at once. */
+uint64_t stage_run_capacity(const struct stage_run *run);
+/* Account time up to now; call before anything changes. */
+void stage_run_account(struct stage_run *run, uint64_t now_ns);
+/* `n` outputs go downstream of `run`: next queue, overflow, or tail. Takes references. */
+void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
+	const struct item *outputs, uint32_t n);
+/* The item became `n` parts (already given their numbers); 0: filtered out here. */
+void pipeline_count_parts(struct pipeline *pipeline, const struct item *item, uint32_t n);
+
+/* Why an attempt failed. */
+struct verdict {
+	enum failure_kind kind;
+	char text[304];
+};
+/* The item failed in `run`: another attempt, a dead letter, dropped, or the job fails. Takes
+ * the item's reference. */
+void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct item *item,
+	const struct verdict *verdict);
+/* Delayed items that are due go back in front of their queue. */
+void pipeline_release_delayed(struct pipeline *pipeline, uint64_t now_ns);
+/* The loop must look again at that time. */
+void pipeline_due(struct pipeline *pipeline, uint64_t due_ns);
+/* Take up to `n` tokens of the stage's rate; returns how many there were. */
+uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_ns);
+/* Set down what was taken and not used. */
+void stage_run_return_tokens(struct stage_run *run, uint64_t n);
+
+/* ---- tail; lock held (tail.c) ---- */
+
+void tail_result(struct pipeline *pipeline, const struct item *item); /* takes the reference */
+void tail_filtered(struct pipeline *pipeline, const struct item *item);
+void tail_failed(struct pipeline *pipeline, const struct item *item, unsigned stage,
+	const struct verdict *verdict, bool keep);
+/* An item that was done before it came into memory: its turn has come and gone. */
+void tail_skip(struct pipeline *pipeline, struct input *input, uint32_t index);
+/* May the last stage start? */
+bool tail_has_room(const struct pipeline *pipeline);
+/* Detach what is to be committed, NULL when it is not yet due. */
+struct flush *tail_take(struct pipeline *pipeline, uint64_t now_ns, bool force);
+/* Is there something that wants to be flushed at or before `now_ns`? Otherwise when. */
+uint64_t tail_due_ns(const struct pipeline *pipeline);
+
+/* Memory ran out while an item was handed on: the job is built again from the ledger. */
+void pipeline_lost(struct pipeline *pipeline);
+
+/* ---- stopping ---- */
+
+/* No worker starts any more, what is in hand is dropped when it comes back. Lock held. */
+void pipeline_stop(struct pipeline *pipeline);
+
+#endif

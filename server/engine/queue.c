@@ -1,0 +1,87 @@
+#include "engine/queue.h"
+
+#include "base/mem.h"
+
+void queue_init(struct queue *queue, uint64_t max_items, uint64_t max_bytes)
+{
+	*queue = (struct queue){ .max_items = max_items, .max_bytes = max_bytes };
+}
+
+void queue_done(struct queue *queue)
+{
+	struct item item;
+
+	while (queue_pop(queue, &item, 1) == 1)
+		slab_unref(item.slab);
+	mem_free(queue->ring);
+	queue->ring = NULL;
+	queue->capacity = 0;
+}
+
+uint64_t queue_room(const struct queue *queue)
+{
+	uint64_t used = (uint64_t)queue->count + queue->reserved + queue->delayed;
+
+	if (used >= queue->max_items || queue->bytes >= queue->max_bytes)
+		return 0;
+	return queue->max_items - used;
+}
+
+static int grow(struct queue *queue, uint32_t need)
+{
+	uint32_t capacity = MAX(queue->capacity, 16u);
+	struct item *ring;
+
+	if (queue->capacity >= need)
+		return 0;
+	while (capacity < need)
+		capacity *= 2;
+	ring = mem_alloc(capacity * sizeof(*ring));
+	if (ring == NULL)
+		return -1;
+	for (uint32_t at = 0; at < queue->count; at++)
+		ring[at] = queue->ring[(queue->head + at) & (queue->capacity - 1)];
+	mem_free(queue->ring);
+	queue->ring = ring;
+	queue->capacity = capacity;
+	queue->head = 0;
+	return 0;
+}
+
+int queue_push(struct queue *queue, const struct item *items, uint32_t count)
+{
+	if (grow(queue, queue->count + count) < 0)
+		return -1;
+	for (uint32_t at = 0; at < count; at++) {
+		queue->ring[(queue->head + queue->count + at) & (queue->capacity - 1)] = items[at];
+		queue->bytes += item_weight(&items[at]);
+	}
+	queue->count += count;
+	return 0;
+}
+
+int queue_push_front(struct queue *queue, const struct item *items, uint32_t count)
+{
+	if (grow(queue, queue->count + count) < 0)
+		return -1;
+	queue->head = (queue->head - count) & (queue->capacity - 1);
+	for (uint32_t at = 0; at < count; at++) {
+		queue->ring[(queue->head + at) & (queue->capacity - 1)] = items[at];
+		queue->bytes += item_weight(&items[at]);
+	}
+	queue->count += count;
+	return 0;
+}
+
+uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max)
+{
+	uint32_t count = MIN(queue->count, max);
+
+	for (uint32_t at = 0; at < count; at++) {
+		ret_items[at] = queue->ring[(queue->head + at) & (queue->capacity - 1)];
+		queue->bytes -= item_weight(&ret_items[at]);
+	}
+	queue->head = (queue->head + count) & (queue->capacity ? queue->capacity - 1 : 0);
+	queue->count -= count;
+	return count;
+}

@@ -1,0 +1,36 @@
+/*
+ * queue: a bounded ring of items.
+ *
+ * The bound is the caller's to keep: it asks queue_room() first, counts what it has promised
+ * to others (`reserved`) and what waits for another attempt (`delayed`), and never pushes
+ * more. The ring itself grows by doubling, so that an idle queue costs nothing.
+ *
+ * Thread: none of its own; the pipeline's lock covers it.
+ */
+#ifndef LEAT_ENGINE_QUEUE_H
+#define LEAT_ENGINE_QUEUE_H
+
+#include "engine/item.h"
+
+struct queue {
+	struct item *ring;
+	uint32_t capacity, head, count;
+	uint32_t reserved; /* promised to activations under way in front of it */
+	uint32_t delayed;  /* waiting for their next attempt */
+	uint64_t bytes;    /* queued and delayed */
+	uint64_t max_items, max_bytes;
+};
+
+void queue_init(struct queue *queue, uint64_t max_items, uint64_t max_bytes);
+/* Drops what is left. */
+void queue_done(struct queue *queue);
+/* How many items may still come in; 0 also when the bytes are used up. */
+uint64_t queue_room(const struct queue *queue);
+/* -1 without memory, nothing pushed. */
+int queue_push(struct queue *queue, const struct item *items, uint32_t count);
+/* In front of what is there, in the given order. Never fails after a queue_pop() of them. */
+int queue_push_front(struct queue *queue, const struct item *items, uint32_t count);
+/* Takes at most `max`; returns how many. */
+uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Retention: results and failures of a job go `retention_ms` after it was done.
+ *
+ * What is due next stands on top of a heap in memory (24 bytes a job that is done), so
+ * looking costs nothing; what is removed goes in small transactions behind the others.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/internal.h"
+
+#define EXPIRE_MAX 16 /* jobs begun in one tick */
+
+static void swap(struct expiry *a, struct expiry *b)
+{
+	struct expiry c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms)
+{
+	size_t at = engine->expiry_count;
+
+	if (at == engine->expiry_capacity) {
+		size_t capacity = at * 2 + 64;
+		struct expiry *heap = mem_realloc(engine->expiries, capacity * sizeof(*heap));
+
+		if (heap == NULL)
+			return; /* found again at the next start */
+		engine->expiries = heap;
+		engine->expiry_capacity = capacity;
+	}
+	engine->expiries[at] = (struct expiry){ due_ms, *id };
+	engine->expiry_count++;
+	for (; at > 0 && engine->expiries[(at - 1) / 2].due_ms > engine->expiries[at].due_ms;
+		at = (at - 1) / 2)
+		swap(&engine->expiries[at], &engine->expiries[(at - 1) / 2]);
+}
+
+static struct expiry pop(struct engine *engine)
+{
+	struct expiry *heap = engine->expiries, top = heap[0];
+	size_t at = 0, child, count = --engine->expiry_count;
+
+	heap[0] = heap[count];
+	while ((child = 2 * at + 1) < count) {
+		if (child + 1 < count && heap[child + 1].due_ms < heap[child].due_ms)
+			child++;
+		if (heap[at].due_ms <= heap[child].due_ms)
+			break;
+		swap(&heap[at], &heap[child]);
+		at = child;
+	}
+	return top;
+}
+
+static void change_expired(struct job_record *next, const struct change_args *args)
+{
+	(void)args;
+	next->expired = 1;
+}
+
+static void expired(void *arg, struct job *job, const struct error *err)
+{
+	(void)arg;
+	if (err != NULL)
+		return;
+	log_info("results_expired", "job=%s", job->id_text);
+	job_erase(job, ERASE_VALUES);
+}
+
+static void expire(void *arg, struct job *job, const struct error *err)
+{
+	struct engine *engine = arg;
+
+	/* Deleted since, or at work again: then it is added again when it ends. */
+	if (err != NULL || job == NULL || !job_is_done(job) || job->record.expired)
+		return;
+	if (job->record.expires_ms > clock_wall_ms())
+		retention_add(engine, &job->id, job->record.expires_ms);
+	else
+		job_submit(job,
+			(struct job_op){ .change = change_expired, .must = true, .reply = expired },
+			NULL);
+}
+
+void retention_run(struct engine *engine)
+{
+	uint64_t now_ms = clock_wall_ms();
+
+	for (unsigned n = 0; n < EXPIRE_MAX && engine->expiry_count > 0 &&
+			     engine->expiries[0].due_ms <= now_ms;
+		n++) {
+		struct expiry due = pop(engine);
+
+		engine_fetch(engine, &due.id, expire, engine, NULL);
+	}
+}
+
+void retention_done(struct engine *engine)
+{
+	mem_free(engine->expiries);
+	engine->expiries = NULL;
+	engine->expiry_count = engine->expiry_capacity = 0;
+}

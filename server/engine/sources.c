@@ -1,0 +1,179 @@
+#include "engine/sources.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/role.h"
+#include "engine/append.h"
+#include "engine/builder.h"
+#include "engine/ctx.h"
+#include "engine/internal.h"
+
+#define APPENDING_MAX (2u << 20) /* not yet on disk */
+
+bool source_possible(struct pipeline *pipeline)
+{
+	if (pipeline->source == NULL || pipeline->source_busy || pipeline->source_ended ||
+		pipeline->paused || pipeline->stopped || pipeline->no_feed ||
+		pipeline->failure.code != ERR_NONE)
+		return false;
+	if (pipeline->backlog_bytes >= pipeline->def->backlog_bytes ||
+		pipeline->appending_bytes >= APPENDING_MAX)
+		return false;
+	return pipeline->source_due_ns == 0 || clock_mono_ns() >= pipeline->source_due_ns;
+}
+
+/* One call of the stage; what it made is in the emitter, its cursor in the append. */
+static enum stage_result call(struct pipeline *pipeline, struct stage_ctx *ctx,
+	struct append *append, size_t room)
+{
+	struct stage_run *run = pipeline->source;
+	enum stage_result result;
+
+	ctx->run = run;
+	ctx->room = room;
+	ctx->state = pipeline->source_state.data;
+	ctx->state_len = pipeline->source_state.len;
+	ctx->state_out = &append->state;
+	if (worker_acquire(run, ctx) < 0)
+		return STAGE_FAILED;
+	result = run->stage->run(run->instance, ctx);
+	worker_release(run, ctx);
+	if (result != STAGE_OK && result != STAGE_END && !ctx->failed)
+		ctx_fail(ctx, FAILURE_PERMANENT, "the source failed without a reason");
+	return ctx->failed ? STAGE_FAILED : result;
+}
+
+static int flush_builder(struct builder *builder, struct append *append)
+{
+	struct input *input;
+
+	if (builder->slab == NULL)
+		return 0;
+	input = builder_finish(builder, BLOCK_LINES);
+	if (input == NULL)
+		return -1;
+	if (append_add(append, input) < 0) {
+		input_unref_n(input, 1);
+		return -1;
+	}
+	return 0;
+}
+
+/* Emitted items become blocks. */
+static int gather(const struct items *out, struct append *append)
+{
+	struct builder builder = { 0 };
+	uint64_t size = 0;
+	int done = 0;
+
+	for (uint32_t at = 0; at < out->count; at++)
+		size += out->at[at].len + 1;
+	for (uint32_t at = 0; at < out->count && done == 0; at++) {
+		const struct item *item = &out->at[at];
+
+		if (!builder_fits(&builder, item->len))
+			done = flush_builder(&builder, append);
+		if (done == 0)
+			done = builder_add(&builder, item_text(item), item->len, size);
+	}
+	if (done == 0)
+		done = flush_builder(&builder, append);
+	builder_done(&builder);
+	return done;
+}
+
+/* Lock held. */
+static void source_failed(struct pipeline *pipeline, const struct verdict *verdict)
+{
+	const struct stage_def *def = pipeline->source->def;
+	uint64_t wait_ms = def->backoff_ms;
+
+	pipeline->source_attempts++;
+	if (verdict->kind == FAILURE_PERMANENT || pipeline->source_attempts >= def->attempts) {
+		error_set(&pipeline->failure, ERR_JOB_STAGE, "source '%s' failed: %s", def->name,
+			verdict->text);
+		return;
+	}
+	for (unsigned at = 1; at < pipeline->source_attempts && wait_ms < def->max_backoff_ms; at++)
+		wait_ms *= 2;
+	wait_ms = random_below(MIN(wait_ms, def->max_backoff_ms) + 1);
+	pipeline->source_due_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
+	pipeline_due(pipeline, pipeline->source_due_ns);
+}
+
+/* Keep the cursor also here: the next run goes on from it, not from what is on disk. */
+static int keep_state(struct pipeline *pipeline, struct append *append)
+{
+	append->has_state = append->state.len > 0;
+	if (!append->has_state)
+		return 0;
+	buf_clear(&pipeline->source_state);
+	return buf_append(&pipeline->source_state, append->state.data, append->state.len);
+}
+
+/* Lock not held. True when something was appended or ended; false when it failed. */
+static bool produce(struct pipeline *pipeline, size_t room, struct stage_ctx *ctx, bool *ret_end)
+{
+	struct append *append = append_new();
+	enum stage_result result;
+	uint32_t made;
+
+	if (append == NULL) {
+		ctx_fail(ctx, FAILURE_TRANSIENT, "out of memory");
+		return false;
+	}
+	result = call(pipeline, ctx, append, room);
+	made = ctx->emitter->out.count;
+	if (result == STAGE_FAILED || gather(&ctx->emitter->out, append) < 0 ||
+		keep_state(pipeline, append) < 0) {
+		if (result != STAGE_FAILED)
+			ctx_fail(ctx, FAILURE_TRANSIENT, "out of memory");
+		append_free(append);
+		return false;
+	}
+	*ret_end = result == STAGE_END;
+	append->close = append->source_ended = *ret_end;
+	append->op.must = true;
+	append_submit(pipeline->job, append);
+	pipeline_lock(pipeline);
+	pipeline->source->counts.out += made;
+	pthread_mutex_unlock(&pipeline->lock);
+	return true;
+}
+
+bool source_run(struct pipeline *pipeline)
+{
+	struct stage_run *run = pipeline->source;
+	struct emitter emitter = { 0 };
+	struct stage_ctx ctx = { .emitter = &emitter };
+	uint64_t room, now_ns = clock_mono_ns();
+	bool made, end = false;
+
+	assert_on(ROLE_COMPUTE);
+	if (!source_possible(pipeline))
+		return false;
+	room = stage_run_take_tokens(run, BLOCK_ITEMS_MAX, now_ns);
+	if (room == 0)
+		return false;
+	stage_run_account(run, now_ns);
+	pipeline->source_busy = true;
+	pipeline->in_hand++;
+	run->active++;
+	pthread_mutex_unlock(&pipeline->lock);
+	made = produce(pipeline, room, &ctx, &end);
+	pipeline_lock(pipeline);
+	stage_run_account(run, clock_mono_ns());
+	run->active--;
+	pipeline->in_hand--;
+	pipeline->source_busy = false;
+	pipeline->source_ended |= end;
+	if (made)
+		pipeline->source_attempts = 0;
+	else
+		source_failed(pipeline, &ctx.verdict);
+	/* Items of a source have no slab references of their own: nobody has published them. */
+	emitter.out.count = 0;
+	emitter_done(&emitter);
+	ctx_done(&ctx);
+	return true;
+}

@@ -1,0 +1,229 @@
+/*
+ * Four times a second: rates and shares of the jobs that live, the watchdog, limits that
+ * time alone can pass, retention, and what watchers are told of progress.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "engine/internal.h"
+
+#define SMOOTH 0.3 /* weight of the newest quarter of a second */
+
+/* ---- events ---- */
+
+void job_tell(struct job *job, unsigned events)
+{
+	struct engine *engine = job->engine;
+
+	job->events |= events | JOB_EVENT_VERSION_PENDING;
+	if (list_empty(&job->event_link)) {
+		job_ref(job);
+		list_append(&engine->events, &job->event_link);
+	}
+}
+
+static void tell(struct list *watches, struct job *job, unsigned events)
+{
+	struct list heard, *link;
+
+	/* A watcher may unwatch itself, or others: take one at a time off the list. */
+	list_init(&heard);
+	while ((link = list_pop(watches)) != NULL) {
+		struct job_watch *watch = LIST_ENTRY(link, struct job_watch, link);
+
+		list_append(&heard, link);
+		watch->fn(watch, job, events);
+	}
+	list_move_all(watches, &heard);
+}
+
+void engine_tell_all(struct engine *engine)
+{
+	struct list *link, jobs;
+
+	list_init(&jobs);
+	list_move_all(&jobs, &engine->events);
+	while ((link = list_pop(&jobs)) != NULL) {
+		struct job *job = LIST_ENTRY(link, struct job, event_link);
+		unsigned events = job->events & ~(unsigned)JOB_EVENT_VERSION_PENDING;
+
+		/* Progress goes out with the tick, four times a second at most. */
+		if (job->events & JOB_EVENT_VERSION_PENDING)
+			job->changed = true;
+		job->events = 0;
+		if (events & (JOB_EVENT_STATE | JOB_EVENT_DELETED | JOB_EVENT_STALLED))
+			events |= JOB_EVENT_VERSION;
+		if (events != 0) {
+			tell(&job->watches, job, events);
+			tell(&engine->watches, job, events);
+		}
+		job_unref(job);
+	}
+}
+
+void job_watch(struct job *job, struct job_watch *watch)
+{
+	list_append(&job->watches, &watch->link);
+}
+
+void engine_watch(struct engine *engine, struct job_watch *watch)
+{
+	list_append(&engine->watches, &watch->link);
+}
+
+void job_unwatch(struct job_watch *watch)
+{
+	list_remove(&watch->link);
+}
+
+/* ---- shares ---- */
+
+static void smooth_share(double *share, double total, double *seen, double all)
+{
+	double now = all > 0 ? (total - *seen) / all : 0;
+
+	*seen = total;
+	*share += SMOOTH * (now - *share);
+}
+
+static void update_usage(struct stage_run *run, uint64_t now_ns)
+{
+	struct usage *usage = &run->usage;
+	double all;
+
+	stage_run_account(run, now_ns);
+	all = usage->busy_ns - usage->seen_busy + usage->blocked_ns - usage->seen_blocked +
+	      usage->starved_ns - usage->seen_starved;
+	smooth_share(&usage->busy, usage->busy_ns, &usage->seen_busy, all);
+	smooth_share(&usage->blocked, usage->blocked_ns, &usage->seen_blocked, all);
+	smooth_share(&usage->starved, usage->starved_ns, &usage->seen_starved, all);
+}
+
+static void update_rate(struct job *job, uint64_t now_ns)
+{
+	uint64_t finished = job_record_finished(&job->record);
+	double seconds = (double)(now_ns - job->rate_ns) / (double)NS_PER_S, now;
+
+	if (job->rate_ns != 0 && seconds > 0) {
+		now = finished > job->rate_finished
+			      ? (double)(finished - job->rate_finished) / seconds
+			      : 0;
+		job->rate += job->rate == 0 ? now : SMOOTH * (now - job->rate);
+		if (job->rate < 0.01)
+			job->rate = 0;
+	}
+	job->rate_ns = now_ns;
+	job->rate_finished = finished;
+}
+
+/* ---- watchdog ---- */
+
+/* Where the items are that do not move: the stage furthest downstream that holds any. */
+static const struct stage_run *stuck_at(const struct pipeline *pipeline)
+{
+	for (unsigned at = pipeline->end; at-- > pipeline->first;) {
+		const struct stage_run *run = &pipeline->stages[at];
+
+		if (run->active > 0 || run->queue.count > 0 || run->queue.delayed > 0)
+			return run;
+	}
+	return NULL;
+}
+
+static void describe_stall(struct job *job, const struct pipeline *pipeline)
+{
+	const struct stage_run *run = stuck_at(pipeline);
+	const char *why = "nothing to do in the stages, results wait for the disk";
+
+	if (run == NULL)
+		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", "");
+	else
+		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", run->def->name);
+	if (run != NULL && run->active > 0)
+		why = "its workers have been busy with the same items all the time";
+	else if (run != NULL && run->queue.count > 0)
+		why = "items wait, but no worker can start";
+	else if (run != NULL)
+		why = "items wait for their next attempt";
+	snprintf(job->stalled_reason, sizeof(job->stalled_reason), "%s", why);
+}
+
+/* Lock held. */
+static bool is_stalled(struct job *job, struct pipeline *pipeline, uint64_t now_ns)
+{
+	uint64_t moved = pipeline->over + pipeline->fed;
+	bool outstanding = pipeline->fed > pipeline->settled || pipeline->in_hand > 0;
+
+	for (unsigned at = 0; at < pipeline->count; at++)
+		moved += pipeline->stages[at].counts.in;
+	if (moved != job->tick_moved || !outstanding || pipeline->paused) {
+		job->tick_moved = moved;
+		job->tick_moved_ns = now_ns;
+		return false;
+	}
+	return now_ns - job->tick_moved_ns > job->engine->config.stall_ms * NS_PER_MS;
+}
+
+static void set_stalled(struct job *job, bool stalled)
+{
+	if (stalled == job->stalled)
+		return;
+	job->stalled = stalled;
+	job->stalled_since_ms = clock_wall_ms();
+	job->extra_version++;
+	job_tell(job, JOB_EVENT_STALLED);
+	if (stalled)
+		log_warn("job_stalled", "job=%s stage=%s reason=\"%s\"", job->id_text,
+			job->stalled_stage, job->stalled_reason);
+	else
+		log_info("job_moves", "job=%s", job->id_text);
+}
+
+/* ---- the tick ---- */
+
+static void tick_job(struct job *job, uint64_t now_ns)
+{
+	struct pipeline *pipeline = job->pipeline;
+	bool stalled, moving;
+
+	if (pipeline == NULL)
+		return;
+	pipeline_lock(pipeline);
+	for (unsigned at = 0; at < pipeline->count; at++)
+		update_usage(&pipeline->stages[at], now_ns);
+	moving = pipeline->fed > pipeline->settled || pipeline->in_hand > 0;
+	stalled = is_stalled(job, pipeline, now_ns);
+	if (stalled)
+		describe_stall(job, pipeline);
+	/* As a safety net: what should have been woken is woken now. */
+	pipeline_unlock(pipeline, moving ? pipeline_wake_mask(pipeline) : 0);
+	update_rate(job, now_ns);
+	set_stalled(job, stalled);
+	if (moving || job->changed) {
+		job->changed = false;
+		job->extra_version++;
+		tell(&job->watches, job, JOB_EVENT_VERSION);
+		tell(&job->engine->watches, job, JOB_EVENT_VERSION);
+	}
+	if (job->def->limits.deadline_ms > 0)
+		job_check_end(job);
+}
+
+void engine_tick(struct engine *engine)
+{
+	uint64_t now_ns = clock_mono_ns();
+	struct list *link = engine->live.next;
+
+	assert_on(ROLE_LOOP);
+	while (link != &engine->live) {
+		struct job *job = job_ref(LIST_ENTRY(link, struct job, link));
+
+		tick_job(job, now_ns);
+		link = job->listed && !job->cached ? job->link.next : &engine->live;
+		job_unref(job);
+	}
+	retention_run(engine);
+	engine_check_drained(engine);
+}
