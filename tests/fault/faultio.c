@@ -15,6 +15,7 @@
  * With `half` set a write that is to fail takes half of its bytes instead, as a disk does
  * that becomes full.
  */
+#undef _FILE_OFFSET_BITS /* with it pwrite() would be pwrite64() already; both are wanted */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -21,7 +21,8 @@ def faulty(t):
     faults = FaultIo(t.settings.program, folder)
     if faults.library is None:
         t.skip("the shim is not built and there is no C compiler here")
-    env = {**faults.environment(), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+    given = os.environ.get("ASAN_OPTIONS", "")
+    env = {**faults.environment(), "ASAN_OPTIONS": f"{given}:verify_asan_link_order=0".lstrip(":")}
     server = t.server(env=env)
     return faults, server, t.client(server)
 
@@ -37,7 +38,8 @@ def job_through(t, faults, server, api, values, arm):
     try:
         client.done(job)
     except AssertionError:
-        restarted = True  # the store was given up: only a restart opens it again
+        server.check()  # it may give up the store, but it must not end
+        restarted = True  # only a restart opens the store again
         faults.disarm()
         api.close()
         server.restart()
