@@ -63,8 +63,8 @@ static enum split_result too_long(struct split *split, struct split_item *ret)
 	ret->fatal = split->place == SPLIT_SINGLE;
 	if (ret->fatal)
 		split->place = SPLIT_BROKEN;
-	error_set(&ret->err, ERR_ITEM_TOO_LARGE, "longer than the %zu bytes allowed for an item",
-		split->item_max);
+	error_set(&ret->err, ERR_ITEM_TOO_LARGE,
+		"longer than the %zu bytes allowed for an item", split->item_max);
 	return SPLIT_ERROR;
 }
 

@@ -1,0 +1,46 @@
+/*
+ * internal: what the parts of HTTP know of the server.
+ *
+ * Thread: loop.
+ */
+#ifndef LEAT_HTTP_INTERNAL_H
+#define LEAT_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "engine/split.h"
+#include "http/server.h"
+
+struct hub;
+
+struct http_server {
+	struct http_config config;
+	struct engine *engine;
+	uv_loop_t *loop;
+	struct MHD_Daemon *daemon;
+	int listener;
+	uint16_t port;
+	uv_poll_t poll; /* libmicrohttpd's epoll descriptor */
+	uv_prepare_t
+		prepare; /* before the loop sleeps: what was resumed runs, timeouts are asked */
+	uv_timer_t timer; /* libmicrohttpd's next timeout */
+	uint64_t timer_due_ms;
+	uv_timer_t tick;
+	unsigned ticks, closing;
+	struct list requests;
+	unsigned active;
+	uint64_t served, started_ns;
+	struct json_check *check;
+	struct hub *hub; /* watchers of all jobs */
+	struct log_limit log_limit;
+	bool kicked, quiesced, stopping;
+};
+
+/* Something was resumed: see to it that libmicrohttpd runs before the loop sleeps. */
+void http_server_kick(struct http_server *server);
+
+#endif

@@ -1,0 +1,284 @@
+#include "http/items.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/intake.h"
+#include "http/internal.h"
+#include "http/negotiate.h"
+
+#define NUDGE_MS 10 /* a body that pauses so long lets go of what it has sent */
+#define KEY_MAX	 255
+
+struct items {
+	struct intake intake;
+	struct request *request;
+	uint64_t max_wait_ms; /* UINT64_MAX: none */
+	uint64_t fed;	      /* when the nudge was armed */
+	bool reject, close_input, open, armed;
+};
+
+int items_shape(struct request *request, enum split_shape *ret, struct error *err)
+{
+	const char *type = request_header(request, "Content-Type");
+	enum media media = media_parse(type);
+
+	if (media == MEDIA_OTHER)
+		return error_set(err, ERR_MEDIA_TYPE,
+			"Content-Type '%.80s' is not understood; send application/x-ndjson or "
+			"application/json in UTF-8",
+			type);
+	*ret = media == MEDIA_JSON ? SPLIT_JSON : SPLIT_LINES;
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+static void on_nudge(struct request *request)
+{
+	struct items *items = request->state;
+
+	items->armed = false;
+	if (items->intake.fed == items->fed) {
+		intake_nudge(&items->intake);
+		return;
+	}
+	items->fed = items->intake.fed;
+	items->armed = true;
+	request_set_timer(request, NUDGE_MS, on_nudge);
+}
+
+static void arm_nudge(struct items *items)
+{
+	if (items->armed || items->intake.full)
+		return;
+	items->armed = true;
+	items->fed = items->intake.fed;
+	request_set_timer(items->request, NUDGE_MS, on_nudge);
+}
+
+static void fail_full(struct items *items)
+{
+	struct error err;
+
+	error_set(&err, ERR_QUEUE_FULL,
+		items->reject
+			? "the job's backlog is full; send the rest later"
+			: "the job's backlog stayed full for max_wait_ms; send the rest later");
+	intake_fail(&items->intake, &err);
+}
+
+static void on_waited(struct request *request)
+{
+	fail_full(request->state);
+}
+
+static void on_full(void *arg)
+{
+	struct items *items = arg;
+	uint64_t waited_ms = intake_waited_ms(&items->intake);
+
+	items->armed = false;
+	request_stop_timer(items->request);
+	if (items->reject || waited_ms >= items->max_wait_ms)
+		fail_full(items);
+	else if (items->max_wait_ms != UINT64_MAX)
+		request_set_timer(items->request, items->max_wait_ms - waited_ms, on_waited);
+}
+
+static void on_room(void *arg)
+{
+	struct items *items = arg;
+
+	request_stop_timer(items->request);
+	request_go_on(items->request);
+}
+
+static void on_over(void *arg, const struct error *err)
+{
+	struct items *items = arg;
+
+	request_stop_timer(items->request);
+	if (err != NULL)
+		request_reply_problem(items->request, err, NULL);
+	else
+		request_reply_json(items->request, 200, intake_to_json(&items->intake));
+}
+
+/* ---- the request ---- */
+
+static int check_key(const char *key, struct error *err)
+{
+	if (key == NULL || (key[0] != '\0' && strlen(key) <= KEY_MAX))
+		return 0;
+	return error_set(
+		err, ERR_BAD_REQUEST, "Idempotency-Key must have 1 to %d bytes", KEY_MAX);
+}
+
+static int check_offset(
+	struct request *request, const char *key, struct mistakes *mistakes, struct error *err)
+{
+	if (key != NULL || query_text(&request->query, "offset") == NULL)
+		return 0;
+	mistakes_add(mistakes, "offset", "needs an Idempotency-Key to say of which body");
+	return error_set(err, ERR_BAD_QUERY, "offset needs an Idempotency-Key");
+}
+
+static int open_items(
+	struct request *request, struct job *job, struct mistakes *mistakes, struct error *err)
+{
+	struct items *items = request->state;
+	const struct query *query = &request->query;
+	struct intake_options options = {
+		.encoding = request_header(request, "Content-Encoding"),
+		.ratio_max = request_config(request)->ratio_max,
+		.key = request_header(request, "Idempotency-Key"),
+		.offset = query_uint(query, "offset", 0),
+		.check = request->server->check,
+	};
+	const struct intake_events events = {items, on_full, on_room, on_over};
+	const char *on_invalid = query_text(query, "on_invalid");
+
+	options.skip_invalid = on_invalid != NULL && strcmp(on_invalid, "skip") == 0;
+	if (items_shape(request, &options.shape, err) < 0 || check_key(options.key, err) < 0 ||
+		check_offset(request, options.key, mistakes, err) < 0 ||
+		intake_open(&items->intake, job, &options, &events, err) < 0)
+		return -1;
+	items->open = true;
+	return 0;
+}
+
+/* What the key had, for the reply to an upload that was refused at once. */
+static void note_known(struct request *request, struct job *job)
+{
+	struct items *items = request->state;
+	const char *key = request_header(request, "Idempotency-Key");
+
+	if (!items->open && key != NULL)
+		items->intake.known_lines = job_key_lines(job, key);
+}
+
+static void start(struct request *request, struct job *job)
+{
+	struct mistakes mistakes;
+	struct error err;
+
+	mistakes_init(&mistakes);
+	if (open_items(request, job, &mistakes, &err) < 0) {
+		note_known(request, job);
+		request_reply_problem(request, &err, &mistakes);
+	}
+	mistakes_done(&mistakes);
+	request_go_on(request);
+}
+
+static void items_begin(struct request *request)
+{
+	struct items *items = mem_zalloc(sizeof(*items));
+	const char *on_full_text = query_text(&request->query, "on_full");
+	struct error err;
+
+	if (items == NULL) {
+		error_no_memory(&err);
+		request_reply_problem(request, &err, NULL);
+		return;
+	}
+	items->request = request;
+	items->reject = on_full_text != NULL && strcmp(on_full_text, "reject") == 0;
+	items->max_wait_ms = query_uint(&request->query, "max_wait_ms", UINT64_MAX);
+	items->close_input = query_bool(&request->query, "close", false);
+	request->state = items;
+	request_hold(request);
+	request_with_job(request, start);
+}
+
+static bool items_body(struct request *request, const char *bytes, size_t len)
+{
+	struct items *items = request->state;
+
+	if (!intake_feed(&items->intake, bytes, len))
+		return false;
+	arm_nudge(items);
+	return true;
+}
+
+static void items_finish(struct request *request)
+{
+	struct items *items = request->state;
+
+	items->armed = true; /* no nudge any more: the flush does it */
+	if (!items->intake.full)
+		request_stop_timer(request);
+	intake_finish(&items->intake, items->close_input);
+}
+
+static void items_quiesce(struct request *request)
+{
+	struct items *items = request->state;
+	struct error err;
+
+	if (items == NULL || !items->open)
+		return;
+	error_set(&err, ERR_DRAINING,
+		"the server is shutting down; send the rest when it is back");
+	intake_fail(&items->intake, &err);
+}
+
+static void items_end(struct request *request)
+{
+	struct items *items = request->state;
+
+	if (items == NULL)
+		return;
+	if (items->open)
+		intake_close(&items->intake);
+	mem_free(items);
+}
+
+/* Every problem of an upload says what was taken. */
+static json_t *items_extra(struct request *request)
+{
+	struct items *items = request->state;
+
+	if (items != NULL && items->open)
+		return intake_to_json(&items->intake);
+	return json_pack("{s:i, s:i, s:i, s:[], s:I, s:i}", "accepted", 0, "duplicates", 0,
+		"rejected", 0, "errors", "next_offset",
+		(json_int_t)(items == NULL ? 0 : items->intake.known_lines), "waited_ms", 0);
+}
+
+const struct endpoint items_upload = {
+	.begin = items_begin,
+	.body = items_body,
+	.finish = items_finish,
+	.quiesce = items_quiesce,
+	.end = items_end,
+	.extra = items_extra,
+};
+
+/* ---- GET: how far a key has come ---- */
+
+static void reply_key(struct request *request, struct job *job)
+{
+	request_reply_json(request, 200,
+		json_pack("{s:I}", "next_offset",
+			(json_int_t)job_key_lines(job, query_text(&request->query, "key"))));
+}
+
+static void key_finish(struct request *request)
+{
+	struct mistakes mistakes;
+	struct error err;
+
+	if (query_text(&request->query, "key") != NULL) {
+		request_with_job(request, reply_key);
+		return;
+	}
+	mistakes_init(&mistakes);
+	mistakes_add(&mistakes, "key", "is missing: which Idempotency-Key is asked about?");
+	error_set(&err, ERR_BAD_QUERY, "key is missing");
+	request_reply_problem(request, &err, &mistakes);
+	mistakes_done(&mistakes);
+}
+
+const struct endpoint items_key = {.finish = key_finish};

@@ -1,0 +1,224 @@
+#include "http/jobs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/document.h"
+#include "job/text.h"
+
+void job_etag(const struct job *job, char ret_text[static ETAG_SIZE])
+{
+	snprintf(ret_text, ETAG_SIZE, "W/\"%llu\"", (unsigned long long)job_version(job));
+}
+
+static void reply_job(struct request *request, unsigned status, struct job *job)
+{
+	char etag[ETAG_SIZE];
+
+	job_etag(job, etag);
+	request_reply_json(request, status, job_to_json(job));
+	request_set_header(request, "ETag", etag);
+}
+
+bool reply_is_good(struct request *request, const struct job *job, const struct error *err)
+{
+	struct error gone;
+
+	if (!request_back(request))
+		return false;
+	if (err == NULL && job != NULL)
+		return true;
+	error_set(&gone, ERR_JOB_NOT_FOUND, "the job has been deleted meanwhile");
+	request_reply_problem(request, err != NULL ? err : &gone, NULL);
+	return false;
+}
+
+void reply_with_job(void *arg, struct job *job, const struct error *err)
+{
+	if (reply_is_good(arg, job, err))
+		reply_job(arg, 200, job);
+}
+
+/* ---- definitions ---- */
+
+static bool is_scaling(const char *key)
+{
+	return strncmp(key, "workers.", 8) == 0 || strncmp(key, "queue.", 6) == 0;
+}
+
+static int scale(struct request *request, struct definition *definition,
+	struct mistakes *mistakes, struct error *err)
+{
+	const struct definition_rules *rules = &engine_config(request_engine(request))->rules;
+	const struct query *query = &request->query;
+
+	for (size_t at = 0; at < query->count; at++)
+		if (is_scaling(query->values[at].key))
+			definition_scale(definition, rules, query->values[at].key,
+				query->values[at].text, mistakes);
+	if (mistakes->count == 0)
+		return 0;
+	return error_set(err, ERR_BAD_QUERY, "%s: %s", mistakes->items[0].pointer,
+		mistakes->items[0].detail);
+}
+
+struct definition *definition_of(struct request *request, json_t *root)
+{
+	struct engine *engine = request_engine(request);
+	struct definition *definition = NULL;
+	struct mistakes mistakes;
+	struct error err;
+
+	mistakes_init(&mistakes);
+	if (definition_parse(root, registry_catalog(engine_registry(engine)),
+		    &engine_config(engine)->rules, &mistakes, &definition, &err) < 0 ||
+		scale(request, definition, &mistakes, &err) < 0) {
+		request_reply_problem(request, &err, &mistakes);
+		definition_free(definition);
+		definition = NULL;
+	}
+	mistakes_done(&mistakes);
+	json_decref(root);
+	return definition;
+}
+
+static void validate_finish(struct request *request)
+{
+	json_t *root = document_take(request);
+	struct definition *definition = root == NULL ? NULL : definition_of(request, root);
+
+	if (definition == NULL)
+		return;
+	request_reply_json(request, 200, definition_to_json(definition));
+	definition_free(definition);
+}
+
+static void on_created(void *arg, struct job *job, const struct error *err)
+{
+	struct request *request = arg;
+	char location[64];
+
+	if (!reply_is_good(request, job, err))
+		return;
+	snprintf(location, sizeof(location), "/v1/jobs/%s", job_id_text(job));
+	reply_job(request, 201, job);
+	request_set_header(request, "Location", location);
+}
+
+static void create_finish(struct request *request)
+{
+	json_t *root = document_take(request);
+	struct definition *definition = root == NULL ? NULL : definition_of(request, root);
+	struct error err;
+
+	if (definition == NULL)
+		return;
+	if (engine_create(request_engine(request), definition, false, on_created,
+		    request_away(request), &err) < 0) {
+		request_back(request);
+		request_reply_problem(request, &err, NULL);
+	}
+}
+
+const struct endpoint jobs_create = {
+	.begin = document_begin,
+	.body = document_body,
+	.finish = create_finish,
+	.end = document_end,
+};
+
+const struct endpoint jobs_validate = {
+	.begin = document_begin,
+	.body = document_body,
+	.finish = validate_finish,
+	.end = document_end,
+};
+
+/* ---- the list ---- */
+
+#define LIST_LIMIT 100
+
+static void on_list(void *arg, json_t *jobs, bool more, const struct error *err)
+{
+	struct request *request = arg;
+	size_t count = json_array_size(jobs);
+	json_t *next = NULL;
+
+	if (!request_back(request)) {
+		json_decref(jobs);
+		return;
+	}
+	if (err != NULL) {
+		request_reply_problem(request, err, NULL);
+		return;
+	}
+	if (more && count > 0)
+		next = json_incref(json_object_get(json_array_get(jobs, count - 1), "id"));
+	request_reply_json(request, 200,
+		json_pack("{s:o, s:o}", "items", jobs, "next",
+			next != NULL ? next : json_null()));
+}
+
+/* An object of the `label.KEY` parameters; NULL: none, or no memory (*ret_failed). */
+static json_t *label_filter(const struct query *query, bool *ret_failed)
+{
+	json_t *labels = NULL;
+
+	*ret_failed = false;
+	for (size_t at = 0; at < query->count; at++) {
+		if (strncmp(query->values[at].key, "label.", 6) != 0)
+			continue;
+		if (labels == NULL)
+			labels = json_object();
+		if (json_object_set_new(labels, query->values[at].key + 6,
+			    json_string(query->values[at].text)) < 0)
+			*ret_failed = true;
+	}
+	return labels;
+}
+
+static int parse_filter(struct request *request, struct job_filter *filter, struct id *before,
+	const struct id **ret_before, struct error *err)
+{
+	const char *state = query_text(&request->query, "state");
+	const char *after = query_text(&request->query, "after");
+	enum job_state parsed;
+	bool failed;
+
+	*filter = (struct job_filter){.state = -1, .name = query_text(&request->query, "name")};
+	if (state != NULL && job_state_parse(state, &parsed))
+		filter->state = (int)parsed;
+	if (after != NULL && !id_parse(after, before))
+		return error_set(err, ERR_BAD_CURSOR,
+			"'%.60s' is not a cursor of this list; take it from its 'next'", after);
+	*ret_before = after == NULL ? NULL : before;
+	filter->labels = label_filter(&request->query, &failed);
+	if (!failed)
+		return 0;
+	json_decref(filter->labels);
+	return error_no_memory(err);
+}
+
+static void list_finish(struct request *request)
+{
+	uint64_t most = request_config(request)->page_limit_max;
+	uint64_t limit = query_uint(&request->query, "limit", LIST_LIMIT);
+	const struct id *before = NULL;
+	struct job_filter filter;
+	struct error err;
+	struct id id;
+
+	if (parse_filter(request, &filter, &id, &before, &err) < 0) {
+		request_reply_problem(request, &err, NULL);
+		return;
+	}
+	if (engine_list(request_engine(request), &filter, before, (unsigned)MIN(limit, most),
+		    on_list, request_away(request), &err) < 0) {
+		request_back(request);
+		request_reply_problem(request, &err, NULL);
+	}
+	json_decref(filter.labels);
+}
+
+const struct endpoint jobs_list = {.finish = list_finish};

@@ -1,0 +1,30 @@
+/*
+ * negotiate: what a client sends and what it wants, from its headers.
+ *
+ * Thread: any; nothing here allocates.
+ */
+#ifndef LEAT_HTTP_NEGOTIATE_H
+#define LEAT_HTTP_NEGOTIATE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/*
+ * Accept (RFC 9110, 12.5.1): which of `offers` (NULL at the end, the preferred one first) the
+ * client likes best; -1 for none of them. `accept` NULL or empty: the first.
+ */
+int accept_pick(const char *accept, const char *const *offers);
+
+enum media { MEDIA_NONE, MEDIA_NDJSON, MEDIA_JSON, MEDIA_FORM, MEDIA_OTHER };
+
+/*
+ * Content-Type; NULL: MEDIA_NONE. Parameters but a charset are passed over, and a charset
+ * other than UTF-8 (or its part US-ASCII) is MEDIA_OTHER.
+ */
+enum media media_parse(const char *content_type);
+
+/* Is it this server's own page that asks? `origin`, `site`, `host` may be NULL. */
+bool origin_is_own(const char *origin, const char *site, const char *host);
+
+#endif

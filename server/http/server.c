@@ -1,0 +1,325 @@
+#include "http/server.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/role.h"
+#include "http/events.h"
+#include "http/internal.h"
+#include "http/request.h"
+#include "http/socket.h"
+
+#define TICK_MS	    1000
+#define TICKS_ALIVE 2  /* between two looks at suspended clients */
+#define RUNS_MAX    64 /* of the library at once, before others on the loop have their turn */
+
+const struct http_config http_config_default = {
+	.address = "127.0.0.1",
+	.port = 8080,
+	.connections_max = 16384,
+	.connection_memory = 64 << 10,
+	.head_max = 32 << 10,
+	.idle_timeout_s = 120,
+	.body_max = 1 << 20,
+	.ratio_max = 1000,
+	.discard_max = 1ull << 30,
+	.discard_ms = 10000,
+	.sse_comment_ms = 15000,
+	.page_limit_max = 1000,
+};
+
+/* ---- what the library calls ---- */
+
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+	return request_new(arg, connection, target);
+}
+
+static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *bytes, size_t *len, void **state)
+{
+	struct http_server *server = arg;
+
+	if (*state == NULL || server->stopping)
+		return MHD_NO;
+	return request_step(*state, method, version, bytes, len);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+	enum MHD_RequestTerminationCode how)
+{
+	if (*state != NULL)
+		request_end(*state);
+	*state = NULL;
+}
+
+/* Decoding is the router's; the library has nothing to decode. */
+static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+	return strlen(text);
+}
+
+static void on_log(void *arg, const char *format, va_list args)
+{
+	struct http_server *server = arg;
+	char text[300];
+	unsigned skipped;
+
+	if (!log_allowed(&server->log_limit, 5, &skipped))
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	log_debug("http_library", "skipped=%u text=\"%s\"", skipped, text);
+}
+
+/* ---- the loop's side ---- */
+
+static void arm_timer(struct http_server *server);
+static void run(struct http_server *server);
+
+static void on_library_timeout(uv_timer_t *timer)
+{
+	run(timer->data);
+	arm_timer(timer->data);
+}
+
+/* The library says when it wants to be called at the latest; an earlier call does no harm. */
+static void arm_timer(struct http_server *server)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+	uint64_t due_ms;
+
+	if (server->stopping || MHD_get_timeout(server->daemon, &wait_ms) != MHD_YES)
+		return;
+	due_ms = uv_now(server->loop) + wait_ms;
+	if (uv_is_active((uv_handle_t *)&server->timer) && server->timer_due_ms <= due_ms)
+		return;
+	server->timer_due_ms = due_ms;
+	uv_timer_start(&server->timer, on_library_timeout, wait_ms, 0);
+}
+
+static void run(struct http_server *server)
+{
+	unsigned runs = 0;
+
+	do {
+		server->kicked = false;
+		MHD_run(server->daemon);
+	} while (server->kicked && ++runs < RUNS_MAX && !server->stopping);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	run(poll->data);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct http_server *server = prepare->data;
+
+	if (server->kicked)
+		run(server);
+	if (server->kicked) {
+		server->timer_due_ms = 0;
+		uv_timer_start(&server->timer, on_library_timeout, 0, 0);
+		return;
+	}
+	arm_timer(server);
+}
+
+void http_server_kick(struct http_server *server)
+{
+	server->kicked = true;
+}
+
+/* ---- once a second ---- */
+
+static bool has_hung_up(const struct request *request, short events)
+{
+	if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+		return true;
+	/* While a body may still be coming, its end is the library's to see. */
+	return (events & POLLRDHUP) != 0 && request->finished;
+}
+
+/* The library does not look at suspended connections; a follower would stay for ever. */
+static void look_for_vanished(struct http_server *server)
+{
+	const union MHD_ConnectionInfo *info;
+	struct pollfd poll_one;
+
+	LIST_EACH(&server->requests, link)
+	{
+		struct request *request = LIST_ENTRY(link, struct request, link);
+
+		if (!request->suspended)
+			continue;
+		info = MHD_get_connection_info(
+			request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		poll_one = (struct pollfd){info->connect_fd, POLLRDHUP, 0};
+		if (poll(&poll_one, 1, 0) == 1 && has_hung_up(request, poll_one.revents))
+			request_vanish(request);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct http_server *server = timer->data;
+	uint64_t now_ns = clock_mono_ns();
+
+	LIST_EACH(&server->requests, link)
+	request_tick(LIST_ENTRY(link, struct request, link), now_ns);
+	if (++server->ticks % TICKS_ALIVE == 0)
+		look_for_vanished(server);
+}
+
+/* ---- start ---- */
+
+static int start_daemon(struct http_server *server, struct error *err)
+{
+	const struct http_config *config = &server->config;
+	unsigned limit = socket_reserve(config->connections_max);
+
+	if (limit < config->connections_max)
+		log_warn("descriptors",
+			"wanted=%u have=%u hint=\"raise the limit of open files\"",
+			config->connections_max, limit);
+	server->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+			0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+			server, MHD_OPTION_LISTEN_SOCKET, server->listener,
+			MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			config->connection_memory, MHD_OPTION_CONNECTION_TIMEOUT,
+			config->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+			server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+			MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+	if (server->daemon == NULL)
+		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
+	return 0;
+}
+
+static void start_handles(struct http_server *server)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+	uv_poll_init(server->loop, &server->poll, info->epoll_fd);
+	uv_prepare_init(server->loop, &server->prepare);
+	uv_timer_init(server->loop, &server->timer);
+	uv_timer_init(server->loop, &server->tick);
+	server->poll.data = server->prepare.data = server->timer.data = server->tick.data =
+		server;
+	uv_poll_start(&server->poll, UV_READABLE, on_readable);
+	uv_prepare_start(&server->prepare, on_prepare);
+	uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+int http_server_start(const struct http_config *config, struct engine *engine,
+	struct http_server **ret, struct error *err)
+{
+	struct http_server *server = mem_zalloc(sizeof(*server));
+
+	if (server == NULL)
+		return error_no_memory(err);
+	server->config = *config;
+	server->engine = engine;
+	server->loop = engine_loop(engine);
+	server->started_ns = clock_mono_ns();
+	list_init(&server->requests);
+	if (json_check_new(&server->check, err) < 0 || hub_new(server, &server->hub, err) < 0 ||
+		socket_listen(config->address, config->port, &server->listener, &server->port,
+			err) < 0)
+		goto failed;
+	if (start_daemon(server, err) < 0) {
+		close(server->listener);
+		goto failed;
+	}
+	start_handles(server);
+	*ret = server;
+	return 0;
+failed:
+	hub_free(server->hub);
+	json_check_free(server->check);
+	mem_free(server);
+	return -1;
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+unsigned http_server_active(const struct http_server *server)
+{
+	return server->active;
+}
+
+/* ---- the end ---- */
+
+void http_server_quiesce(struct http_server *server)
+{
+	int listener;
+
+	assert_on(ROLE_LOOP);
+	if (server->quiesced)
+		return;
+	server->quiesced = true;
+	listener = MHD_quiesce_daemon(server->daemon);
+	if (listener >= 0)
+		close(listener);
+	LIST_EACH(&server->requests, link)
+	{
+		struct request *request = LIST_ENTRY(link, struct request, link);
+
+		if (request->begun && request->endpoint->quiesce != NULL)
+			request->endpoint->quiesce(request);
+	}
+	http_server_kick(server);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct http_server *server = handle->data;
+
+	if (--server->closing > 0)
+		return;
+	mem_free(server);
+}
+
+/* The library aborts the process if it is stopped with a suspended connection. */
+static void resume_all(struct http_server *server)
+{
+	LIST_EACH(&server->requests, link)
+	{
+		struct request *request = LIST_ENTRY(link, struct request, link);
+
+		request->gone = true;
+		request_go_on(request);
+	}
+	MHD_run(server->daemon);
+	LIST_EACH(&server->requests, link)
+	assert(!LIST_ENTRY(link, struct request, link)->suspended);
+}
+
+void http_server_stop(struct http_server *server)
+{
+	uv_handle_t *const handles[] = {(uv_handle_t *)&server->poll,
+		(uv_handle_t *)&server->prepare, (uv_handle_t *)&server->timer,
+		(uv_handle_t *)&server->tick};
+
+	assert_on(ROLE_LOOP);
+	http_server_quiesce(server);
+	server->stopping = true;
+	resume_all(server);
+	uv_poll_stop(&server->poll);
+	MHD_stop_daemon(server->daemon);
+	assert(list_empty(&server->requests));
+	hub_free(server->hub);
+	json_check_free(server->check);
+	server->closing = ARRAY_SIZE(handles);
+	for (size_t at = 0; at < ARRAY_SIZE(handles); at++)
+		uv_close(handles[at], on_closed);
+}
