@@ -205,7 +205,5 @@ void append_submit(struct job *job, struct append *append)
 	for (unsigned at = 0; at < append->count; at++)
 		place(pipeline, append->inputs[at]);
 	pipeline->appending_bytes += append->size;
-	if (append->close)
-		pipeline->closed = true;
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 }

@@ -445,12 +445,16 @@ static void change_closed(struct job_record *next, const struct change_args *arg
 
 int job_close_input(struct job *job, job_reply reply, void *arg, struct error *err)
 {
+	struct error closed;
+
 	if (job->record.input_closed)
 		return job_reply_later(job, reply, arg, err);
 	if (job_state_is_done(job->state))
 		return conflict(job, "closed", err);
 	if (store_works(job, err) < 0)
 		return -1;
+	error_set(&closed, ERR_INPUT_CLOSED, "the job's input was closed by another request");
+	uploads_drain(job, &closed); /* what they have taken comes before */
 	job->closing = true;
 	if (job->pipeline != NULL && job->pipeline->source != NULL) {
 		/* The source stops where it is. */

@@ -125,7 +125,6 @@ struct pipeline {
 	uint64_t cold_from;         /* first block that is only in the ledger */
 	uint64_t stored_upto;       /* blocks below are in the ledger, or were refused */
 	bool cold;                  /* there are such blocks */
-	bool closed;                /* nothing more will be appended */
 	bool room_wanted;           /* an upload waits for the backlog */
 	bool source_busy, source_ended;
 	uint64_t source_due_ns;     /* after a transient failure */

@@ -142,7 +142,6 @@ static int restore(struct job *job, struct pipeline *pipeline, struct error *err
 		return -1;
 	pipeline->next_block = pipeline->stored_upto = record->next_block;
 	pipeline->next_item = record->next_item;
-	pipeline->closed = record->input_closed;
 	pipeline->source_ended = record->source_ended || record->input_closed;
 	pipeline->paused = job->state == JOB_PAUSED;
 	pipeline->cold = found > 0;

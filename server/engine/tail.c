@@ -143,6 +143,7 @@ static void hand_over(struct pipeline *pipeline, struct input *input, uint32_t i
 	if (done < 0 ||
 		flush_outcome(flush, input, index, input->fate[index], results, failures) < 0) {
 		pipeline_lost(pipeline);
+		input_unref_n(input, 1);
 		return;
 	}
 	account(pipeline, before);

@@ -103,17 +103,23 @@ void uploads_break(struct job *job, const struct error *why)
 
 static int send_block(struct upload *upload, bool close);
 
-void uploads_drain(struct job *job, const struct error *why)
+static void drain_others(struct job *job, const struct upload *but, const struct error *why)
 {
 	LIST_EACH(&job->uploads, link)
 	{
 		struct upload *upload = LIST_ENTRY(link, struct upload, link);
 
-		if (upload->broken.code == ERR_NONE && !upload->zombie && !upload->flushing) {
+		if (upload != but && upload->broken.code == ERR_NONE && !upload->zombie &&
+			!upload->flushing) {
 			send_block(upload, false);
 			break_with(upload, why);
 		}
 	}
+}
+
+void uploads_drain(struct job *job, const struct error *why)
+{
+	drain_others(job, NULL, why);
 }
 
 /* ---- sending off ---- */
@@ -134,6 +140,9 @@ static void block_done(struct append *append, const struct error *err)
 		upload->counts.accepted += append->items;
 		upload->counts.next_offset = append->key_lines;
 	} else {
+		if (append->close) {
+			upload->job->closing = false;
+		}
 		if (append->key != NULL && append->key->taken > append->key->lines)
 			append->key->taken = append->key->lines;
 		if (upload->broken.code == ERR_NONE) {
@@ -193,8 +202,11 @@ static int send_block(struct upload *upload, bool close)
 	append->arg = upload;
 	upload->pending++;
 	upload->credit = false;
-	if (close)
+	if (close) {
+		error_set(&err, ERR_INPUT_CLOSED, "another upload has closed the job's input");
+		drain_others(upload->job, upload, &err); /* what they have taken comes before */
 		upload->job->closing = true;
+	}
 	append_submit(upload->job, append);
 	return 0;
 }
