@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* So much of the map may be touched before its pages are let go of. */
-#define TOUCHED_MAX     (8u << 20)
+#define TOUCHED_MAX (8u << 20)
+/* With less than that left on the disk, a failed write is taken for its being full. */
+#define FULL_BYTES      (8u << 20)
 #define HEADROOM_MIN    (64ull << 20)
 #define LOCK_FILE_BYTES (32 << 10) /* room for about 500 readers at a time */
 
@@ -23,8 +26,18 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_STATE] = "state",
 };
 
+/* LMDB makes EIO of a write that was cut short, which is how most file systems get full. */
+static bool is_full(const struct ledger_lmdb *lmdb)
+{
+	struct statvfs fs;
+
+	return statvfs(lmdb->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
+}
+
 int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct error *err)
 {
+	if (code == EIO && is_full(lmdb))
+		code = ENOSPC;
 	switch (code) {
 	case MDB_MAP_FULL:
 		return error_set(err, ERR_DISK_FULL,
