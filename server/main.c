@@ -1,0 +1,89 @@
+/* leat: which command? What each one does stands in server/cli/. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "job/text.h"
+
+static const struct command commands[] = {
+	{"serve", "serve jobs over HTTP", command_serve},
+	{"run", "run one pipeline between files, without a server", command_run},
+	{"stages", "list the stages, or show one", command_stages},
+};
+
+static int usage(FILE *out, int code)
+{
+	fprintf(out, "Usage: leat COMMAND [OPTION...]\n\n"
+		     "Pipelines of stages over JSON items: bounded, durable, over HTTP.\n\n"
+		     "Commands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out,
+		"\n'leat COMMAND --help' tells more; 'leat --version' prints the version.\n\n"
+		"Examples:\n"
+		"  leat serve --data ./var\n"
+		"  leat run sha256:8 --set sha256.field=text <in.ndjson >out.ndjson\n");
+	return code;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int no_such_command(const char *name)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, name);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		nearest_offer(&nearest, commands[i].name);
+	if (nearest_best(&nearest) != NULL)
+		fprintf(stderr, "leat: there is no command '%s'; did you mean '%s'?\n", name,
+			nearest_best(&nearest));
+	else
+		fprintf(stderr, "leat: there is no command '%s'; 'leat help' lists them\n",
+			name);
+	return EXIT_USAGE;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+/* `leat help run` is `leat run --help`. */
+static int help(int argc, char **argv)
+{
+	char flag[] = "--help";
+	char *line[] = {argv[0], flag, NULL};
+	const struct command *command;
+
+	if (argc < 3)
+		return usage(stdout, EXIT_OK);
+	command = find(argv[2]);
+	return command != NULL ? command->run(2, line) : no_such_command(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	mem_use_for_jansson();
+	fault_init();
+	if (argc < 2)
+		return usage(stderr, EXIT_USAGE);
+	if (is_one_of(argv[1], "help", "--help", "-h"))
+		return help(argc, argv);
+	if (is_one_of(argv[1], "version", "--version", "-V")) {
+		printf("leat %s\n", LEAT_VERSION);
+		return EXIT_OK;
+	}
+	command = find(argv[1]);
+	return command != NULL ? command->run(argc - 1, argv + 1) : no_such_command(argv[1]);
+}
