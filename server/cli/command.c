@@ -27,7 +27,7 @@ int command_begin(const struct options *options, int argc, char **argv, void *ar
 	enum options_next next;
 	struct error err;
 
-	if (settings_init(settings, &err) < 0)
+	if (settings_init(settings, options->command, &err) < 0)
 		return command_fail(options->name, &err, EXIT_FAILED);
 	if (options_parse(options, argc, argv, arg, stdout, settings, &next, &err) < 0) {
 		settings_done(settings);

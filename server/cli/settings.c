@@ -58,7 +58,7 @@ static void folders_clear(struct folders *folders)
 
 /* ---- life ---- */
 
-int settings_init(struct settings *settings, struct error *err)
+int settings_init(struct settings *settings, enum setting_command command, struct error *err)
 {
 	char listen[64];
 
@@ -70,12 +70,13 @@ int settings_init(struct settings *settings, struct error *err)
 		.idle_timeout_ms = http_config_default.idle_timeout_s * 1000ull,
 		.ratio_max = (uint64_t)http_config_default.ratio_max,
 	};
+	settings->engine.rules = definition_rules_default;
 	snprintf(listen, sizeof(listen), "%s:%u", http_config_default.address,
 		http_config_default.port);
 	settings->listen = mem_strdup(listen);
 	settings->data = mem_strdup("./var");
 	settings->log = mem_strdup("text");
-	settings->log_level = mem_strdup("info");
+	settings->log_level = mem_strdup(command == FOR_SERVE ? "info" : "warn");
 	if (settings->listen != NULL && settings->data != NULL && settings->log != NULL &&
 		settings->log_level != NULL)
 		return 0;

@@ -75,7 +75,8 @@ struct settings {
 	} origins[SETTINGS_MAX];
 };
 
-int settings_init(struct settings *settings, struct error *err);
+/* With the defaults of `command`: a server logs its life, the others only what is wrong. */
+int settings_init(struct settings *settings, enum setting_command command, struct error *err);
 void settings_done(struct settings *settings);
 
 static inline bool setting_is_number(const struct setting *setting)

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "job/text.h"
 
+#define FROM_SIZE 512
+
 /* ---- environment ---- */
 
 int settings_from_env(struct settings *settings, unsigned commands, struct error *err)
@@ -107,7 +109,7 @@ static int set_json(struct settings *settings, unsigned index, const json_t *val
 static int set_json_array(struct settings *settings, unsigned index, const json_t *array,
 	const char *from, struct error *err)
 {
-	char pointer[512];
+	char pointer[FROM_SIZE + 24];
 	const json_t *value;
 	size_t i;
 
@@ -127,9 +129,9 @@ static int set_from_object(
 	struct settings *settings, const char *path, json_t *root, struct error *err)
 {
 	const char *key;
-	char from[512];
+	char from[FROM_SIZE];
 	json_t *value;
-	unsigned index;
+	unsigned index = 0;
 
 	json_object_foreach(root, key, value)
 	{

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/command.h"
 
@@ -187,8 +186,6 @@ int command_stages(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (strcmp(settings.log_level, "info") == 0)
-		log_set_level(LOG_WARN); /* a list is no place for "loaded" lines */
 	if (command_registry(&settings, &registry, &err) < 0)
 		code = command_fail(options.name, &err, EXIT_USAGE);
 	else

@@ -63,7 +63,7 @@ static void parse(struct call *call, const struct options *options, const char *
 	memset(call->taken, 0, sizeof(call->taken));
 	call->next = (enum options_next)99;
 	call->err.text[0] = '\0';
-	cr_assert(settings_init(&call->settings, NULL) == 0);
+	cr_assert(settings_init(&call->settings, options->command, NULL) == 0);
 	call->result = options_parse(options, count, words, call->taken, out, &call->settings,
 		&call->next, &call->err);
 	fclose(out);
