@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+#define BLANKS 64 /* behind a value of the greatest size that do not make it too long */
+
 static const char bom[3] = {'\xef', '\xbb', '\xbf'};
 
 void split_init(struct split *split, enum split_shape shape, size_t item_max)
@@ -264,7 +266,7 @@ static enum split_result read_value(struct split *split, struct split_item *ret)
 	while (!ended && split->at < split->end) {
 		stop = value_end(split, &ended, &at_eol);
 		len = (size_t)(stop - split->at);
-		if (!split->skipping && split->carry.len + len + at_eol > split->item_max) {
+		if (!split->skipping && split->carry.len + len + at_eol > split->item_max + BLANKS) {
 			split->skipping = true;
 			return too_long(split, ret);
 		}
@@ -280,6 +282,8 @@ static enum split_result give_carry(struct split *split, struct split_item *ret)
 {
 	while (split->carry.len > 0 && is_space(split->carry.data[split->carry.len - 1]))
 		split->carry.len--;
+	if (split->carry.len > split->item_max)
+		return too_long(split, ret);
 	split->carry_given = true;
 	return give(split, ret, split->carry.data, split->carry.len);
 }
@@ -355,6 +359,8 @@ static enum split_result next_behind(struct split *split, struct split_item *ret
 
 static enum split_result next_at_end(struct split *split, struct split_item *ret)
 {
+	enum split_result result;
+
 	if (split->place == SPLIT_ARRAY)
 		return broken(split, ret, true, "the array does not end: a ']' is missing");
 	if (split->place == SPLIT_FRONT && split->fed) {
@@ -363,8 +369,10 @@ static enum split_result next_at_end(struct split *split, struct split_item *ret
 	}
 	if (split->place != SPLIT_SINGLE)
 		return SPLIT_MORE;
-	split->place = SPLIT_BEHIND;
-	return give_carry(split, ret);
+	result = give_carry(split, ret);
+	if (result == SPLIT_ITEM)
+		split->place = SPLIT_BEHIND;
+	return result;
 }
 
 static enum split_result next_value(struct split *split, struct split_item *ret)
