@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 
@@ -142,11 +143,14 @@ void nearest_init(struct nearest *nearest, const char *word)
 
 void nearest_offer(struct nearest *nearest, const char *candidate)
 {
-	size_t len = strnlen(candidate, TEXT_NAME_MAX + 1), found;
+	size_t len = strnlen(candidate, TEXT_NAME_MAX + 1), word_len = strlen(nearest->word);
+	size_t found;
 
 	if (nearest->distance == 0 || len > TEXT_NAME_MAX)
 		return;
-	found = distance(nearest->word, strlen(nearest->word), candidate, len);
+	found = distance(nearest->word, word_len, candidate, len);
+	if (word_len >= 3 && strncasecmp(candidate, nearest->word, word_len) == 0)
+		found = MIN(found, (size_t)1);
 	if (found < nearest->distance) {
 		nearest->distance = found;
 		nearest->best = candidate;

@@ -27,7 +27,8 @@ bool text_to_uint(const char *text, unsigned long long max, unsigned long long *
 
 /*
  * The nearest of some words to a misspelt one: offer each, then ask. Case does not count, a
- * swap of neighbours counts one; what differs in more than a third of its letters is not near.
+ * swap of neighbours counts one, and so does a missing end (timeout for timeout_ms); what
+ * differs in more than a third of its letters is not near.
  */
 struct nearest {
 	const char *word, *best;
