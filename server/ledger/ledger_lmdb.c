@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,7 +31,33 @@ static int reopen(struct ledger_lmdb *lmdb, uint64_t *ret_serial, struct error *
 	lmdb_env_close(&lmdb->env);
 	result = lmdb_env_open(lmdb, &lmdb->env, ret_serial, err);
 	pthread_rwlock_unlock(&lmdb->lock);
+	pthread_mutex_lock(&lmdb->opened_lock);
+	lmdb->openings++;
+	pthread_cond_broadcast(&lmdb->opened);
+	pthread_mutex_unlock(&lmdb->opened_lock);
 	return result;
+}
+
+uint64_t lmdb_openings(struct ledger_lmdb *lmdb)
+{
+	uint64_t openings;
+
+	pthread_mutex_lock(&lmdb->opened_lock);
+	openings = lmdb->openings;
+	pthread_mutex_unlock(&lmdb->opened_lock);
+	return openings;
+}
+
+bool lmdb_wait_for_opening(
+	struct ledger_lmdb *lmdb, uint64_t openings, const struct timespec *until)
+{
+	int code = 0;
+
+	pthread_mutex_lock(&lmdb->opened_lock);
+	while (lmdb->openings == openings && code == 0)
+		code = pthread_cond_timedwait(&lmdb->opened, &lmdb->opened_lock, until);
+	pthread_mutex_unlock(&lmdb->opened_lock);
+	return code == 0;
 }
 
 static int lmdb_begin(struct ledger *ledger, struct error *err)
@@ -175,6 +200,8 @@ static void lmdb_close(struct ledger *ledger)
 	if (lmdb->txn != NULL)
 		lmdb_abort(ledger);
 	lmdb_env_close(&lmdb->env);
+	pthread_cond_destroy(&lmdb->opened);
+	pthread_mutex_destroy(&lmdb->opened_lock);
 	pthread_mutex_destroy(&lmdb->stat_lock);
 	pthread_rwlock_destroy(&lmdb->lock);
 	if (lmdb->lock_fd >= 0)
@@ -208,6 +235,19 @@ static const struct ledger_ops lmdb_ops = {
 	.close = lmdb_close,
 };
 
+static void init_locks(struct ledger_lmdb *lmdb)
+{
+	pthread_condattr_t attr;
+
+	ledger_lock_init(&lmdb->lock);
+	pthread_mutex_init(&lmdb->stat_lock, NULL);
+	pthread_mutex_init(&lmdb->opened_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&lmdb->opened, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int ledger_lmdb_open(
 	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err)
 {
@@ -219,8 +259,7 @@ int ledger_lmdb_open(
 	lmdb->max_bytes = config->max_bytes;
 	lmdb->lock_fd = -1;
 	lmdb->writable = true;
-	ledger_lock_init(&lmdb->lock);
-	pthread_mutex_init(&lmdb->stat_lock, NULL);
+	init_locks(lmdb);
 	lmdb->dir = mem_strdup(config->dir);
 	if (lmdb->dir == NULL) {
 		error_no_memory(err);

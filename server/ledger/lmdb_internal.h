@@ -20,6 +20,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "ledger/block.h"
@@ -72,6 +73,9 @@ struct ledger_lmdb {
 	uint64_t max_bytes;
 	pthread_rwlock_t lock;
 	struct lmdb_env env;
+	pthread_mutex_t opened_lock;
+	pthread_cond_t opened;  /* the environment, again, or it could not be */
+	uint64_t openings;      /* how often */
 	_Atomic size_t touched; /* bytes of the map since it was last let go of */
 
 	/* The commit thread's own. */
@@ -115,6 +119,17 @@ static inline struct lmdb_key lmdb_key(const struct id *job, uint64_t number, un
 
 /* What LMDB returned, as an error in words; `what` was being done. */
 int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct error *err);
+
+/* ---- ledger_lmdb.c ---- */
+
+/*
+ * Between a commit whose meta page could not be written and the opening that follows,
+ * nothing can be read. Readers note the number of openings, and wait for the next one at
+ * most until `until`; false when it did not come.
+ */
+uint64_t lmdb_openings(struct ledger_lmdb *lmdb);
+bool lmdb_wait_for_opening(
+	struct ledger_lmdb *lmdb, uint64_t openings, const struct timespec *until);
 
 /* ---- lmdb_folder.c ---- */
 

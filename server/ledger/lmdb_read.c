@@ -5,6 +5,9 @@
 
 #include <errno.h>
 
+/* How long to wait for an environment that is being opened again. */
+#define REOPEN_WAIT_S 3
+
 /* One call's way through a table. */
 struct walk {
 	struct ledger_lmdb *lmdb;
@@ -14,16 +17,34 @@ struct walk {
 	struct buf whole;   /* a value of several segments, put together */
 };
 
+/* Begin to read; fails, and then holds nothing, while the environment is not usable. */
+static int begin(struct walk *walk)
+{
+	struct ledger_lmdb *lmdb = walk->lmdb;
+	int code = MDB_PANIC;
+
+	pthread_rwlock_rdlock(&lmdb->lock);
+	if (lmdb->env.env != NULL)
+		code = mdb_txn_begin(lmdb->env.env, NULL, MDB_RDONLY, &walk->txn);
+	if (code != 0)
+		pthread_rwlock_unlock(&lmdb->lock);
+	return code;
+}
+
 static int walk_open(struct walk *walk, struct ledger *ledger, unsigned table)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	struct timespec until;
+	uint64_t openings;
 	int code;
 
 	*walk = (struct walk){ .lmdb = lmdb };
-	pthread_rwlock_rdlock(&lmdb->lock);
-	code = lmdb->env.env == NULL
-		       ? MDB_PANIC
-		       : mdb_txn_begin(lmdb->env.env, NULL, MDB_RDONLY, &walk->txn);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += REOPEN_WAIT_S;
+	do {
+		openings = lmdb_openings(lmdb);
+		code = begin(walk);
+	} while (code == MDB_PANIC && lmdb_wait_for_opening(lmdb, openings, &until));
 	if (code == 0)
 		code = mdb_cursor_open(walk->txn, lmdb->env.tables[table], &walk->cursor);
 	return code;
@@ -36,9 +57,10 @@ static int walk_close(struct walk *walk, int code, struct error *err)
 
 	if (walk->cursor != NULL)
 		mdb_cursor_close(walk->cursor);
-	if (walk->txn != NULL)
+	if (walk->txn != NULL) {
 		mdb_txn_abort(walk->txn);
-	pthread_rwlock_unlock(&lmdb->lock);
+		pthread_rwlock_unlock(&lmdb->lock);
+	}
 	buf_done(&walk->whole);
 	return code == 0 || code == MDB_NOTFOUND ? 0 : lmdb_error(lmdb, code, "reading", err);
 }
