@@ -239,7 +239,7 @@ static void init_locks(struct ledger_lmdb *lmdb)
 {
 	pthread_condattr_t attr;
 
-	ledger_lock_init(&lmdb->lock);
+	pthread_rwlock_init(&lmdb->lock, NULL);
 	pthread_mutex_init(&lmdb->stat_lock, NULL);
 	pthread_mutex_init(&lmdb->opened_lock, NULL);
 	pthread_condattr_init(&attr);

@@ -397,6 +397,20 @@ static const struct ledger_ops memory_ops = {
 	.close = memory_close,
 };
 
+/*
+ * New readers let the writer pass, or a few that read all the time would keep him out. The
+ * price: whoever reads must not begin to read again before he has ended.
+ */
+static void init_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
 int ledger_memory_open(struct ledger **ret, struct error *err)
 {
 	struct ledger_memory *memory = mem_zalloc(sizeof(*memory));
@@ -404,7 +418,7 @@ int ledger_memory_open(struct ledger **ret, struct error *err)
 	if (memory == NULL)
 		return error_no_memory(err);
 	memory->ledger.ops = &memory_ops;
-	ledger_lock_init(&memory->lock);
+	init_lock(&memory->lock);
 	*ret = &memory->ledger;
 	return 0;
 }

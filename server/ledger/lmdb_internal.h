@@ -25,7 +25,6 @@
 #include "base/mem.h"
 #include "ledger/block.h"
 #include "ledger/ledger.h"
-#include "ledger/lock.h"
 
 #define FORMAT_VERSION 1
 

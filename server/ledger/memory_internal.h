@@ -10,7 +10,6 @@
 
 #include "base/mem.h"
 #include "ledger/ledger.h"
-#include "ledger/lock.h"
 #include "ledger/memory_table.h"
 
 enum { T_SINGLE, T_INPUT, T_DONE, T_RESULTS, T_FAILURES, T_KEYS, TABLES };
