@@ -111,7 +111,7 @@ static bool fusible(const struct pipeline *pipeline, const struct stage_run *run
 {
 	const struct stage_run *next = run + 1;
 
-	return next->index < pipeline->end && runs_here(next) && !run->def->scaled &&
+	return run->index + 1 < pipeline->end && runs_here(next) && !run->def->scaled &&
 	       !next->def->scaled && run->workers == 1 && next->workers == 1 &&
 	       next->active == 0 && next->queue.count == 0 && next->def->rate_per_s <= 0 &&
 	       run->overflow.count == run->overflow_at &&

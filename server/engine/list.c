@@ -135,7 +135,7 @@ static void list_read(uv_work_t *work, int status)
 		buf_done(&listing->found[at].record);
 	}
 	listing->reply(listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
-	json_decref(jobs);
+	/* the array is the callee's now */
 	json_decref(listing->labels);
 	mem_free(listing->name);
 	mem_free(listing->found);
