@@ -131,23 +131,26 @@ static void publish(struct committer *committer, struct list *finished)
 	uv_async_send(&committer->async);
 }
 
-static void set_health(struct committer *committer, const struct error *why)
+static void set_failing(struct committer *committer, const struct error *why)
 {
-	bool failing = why != NULL;
-
-	if (failing != committer->failing) {
-		if (failing)
-			log_error("store_failed", "err=\"%s\"", why->text);
-		else
-			log_info("store_recovered", "err=\"%s\"", committer->last.text);
-	}
-	committer->failing = failing;
-	if (failing)
-		committer->last = *why;
+	if (!committer->failing)
+		log_error("store_failed", "err=\"%s\"", why->text);
+	committer->failing = true;
+	committer->last = *why;
 	pthread_mutex_lock(&committer->lock);
-	committer->healthy = !failing;
-	if (failing)
-		committer->why = *why;
+	committer->healthy = false;
+	committer->why = *why;
+	pthread_mutex_unlock(&committer->lock);
+}
+
+static void set_healthy(struct committer *committer)
+{
+	if (!committer->failing)
+		return;
+	log_info("store_recovered", "err=\"%s\"", committer->last.text);
+	committer->failing = false;
+	pthread_mutex_lock(&committer->lock);
+	committer->healthy = true;
 	pthread_mutex_unlock(&committer->lock);
 }
 
@@ -228,7 +231,7 @@ static void fall_back(struct committer *committer, struct list *batch, const str
 			break;
 		}
 	}
-	set_health(committer, why);
+	set_failing(committer, why);
 	committer->failed_ns = real_ns();
 	committer->frees_first = why->code == ERR_DISK_FULL && !committer->frees_first;
 	publish(committer, &finished);
@@ -334,8 +337,7 @@ static bool run_round(struct committer *committer)
 		fall_back(committer, &batch, &err);
 		return true;
 	}
-	if (committer->failing)
-		set_health(committer, NULL);
+	set_healthy(committer);
 	publish(committer, &batch);
 	return true;
 }
