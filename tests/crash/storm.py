@@ -6,6 +6,7 @@ itself kills and restarts the server, gives orders (pause, resume, PATCH), and l
 job's counts after every start. In the end everything must be as if nothing had happened.
 """
 
+import json
 import random
 import threading
 import time
@@ -164,11 +165,11 @@ class Follower(Client):
             head = connection.read_head()
             eq(head.status, 200, f"{self.load.name}: status of a follower")
             self.read(connection)
+        with self.connect(port) as connection:
             reply = connection.request("GET", f"/v1/jobs/{self.load.job_id}")
             return status(reply, 200).json()["done"]
 
     def read(self, connection):
-        import json
         rest = b""
         while piece := connection.read_piece():
             *lines, rest = (rest + piece).split(b"\n")

@@ -30,6 +30,17 @@ class Timeout(BaseException):
 # -- one worker ------------------------------------------------------------------------
 
 
+def told(error):
+    """An error as a reader of the output wants it: what, and where in the tests; everything
+    where it is no failed expectation but a surprise."""
+    if not isinstance(error, AssertionError):
+        return "".join(traceback.format_exception(error))
+    frames = traceback.extract_tb(error.__traceback__)
+    here = [f"  {os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in frames
+            if os.sep + "support" + os.sep not in f.filename]
+    return "\n".join([str(error), *here])
+
+
 def _alarm(signum, frame):
     raise Timeout()
 
@@ -47,8 +58,8 @@ def run_one(settings, name, function):
             outcome, text = "skip", str(reason)
         except Timeout:
             outcome, text = "fail", f"not done within {limit:.0f} s\n" + traceback.format_exc()
-        except Exception:
-            outcome, text = "fail", traceback.format_exc()
+        except Exception as error:
+            outcome, text = "fail", told(error)
         signal.setitimer(signal.ITIMER_REAL, 60)
         try:
             context.finish()
