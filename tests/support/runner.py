@@ -159,9 +159,13 @@ class Run:
         together = [i for i, (_, f) in enumerate(self.tests) if not getattr(f, "alone", False)]
         alone_ = [i for i, (_, f) in enumerate(self.tests) if getattr(f, "alone", False)]
         problems = []
-        for indices, jobs in ((together, self.jobs), (alone_, 1)):
-            if indices:
-                problems += self.phase(indices, min(jobs, len(indices)))
+        try:
+            for indices, jobs in ((together, self.jobs), (alone_, 1)):
+                if indices:
+                    problems += self.phase(indices, min(jobs, len(indices)))
+        finally:  # interrupted, or nobody reads our output any more
+            for worker in self.workers:
+                worker.end()
         self.report("shared_servers_end_cleanly", "fail" if problems else "ok",
                     "\n".join(problems), [], 0.0)
         if self.skipped:
