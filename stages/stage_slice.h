@@ -257,7 +257,8 @@ static inline bool stage_slice_has_escapes(struct stage_slice string)
 	return memchr(string.at, '\\', string.len) != NULL;
 }
 
-/* The text of a string; `to` has room for string.len bytes. Returns the length. */
+/* The text of a string with a NUL behind it; `to` has room for string.len bytes. Returns the
+ * length. */
 static inline size_t stage_slice_unescape(struct stage_slice string, char *to)
 {
 	const char *at = string.at + 1, *end = string.at + string.len - 1;
@@ -275,11 +276,12 @@ static inline size_t stage_slice_unescape(struct stage_slice string, char *to)
 			to = stage_put_escape_(to, &at);
 		}
 	}
+	*to = '\0';
 	return (size_t)(to - begin);
 }
 
 /* The text of a string: a slice of it, or of scratch memory where it has escapes. `at` is
- * NULL without memory. It is not NUL-terminated. */
+ * NULL without memory. Do not count on a NUL behind it. */
 static inline struct stage_slice stage_slice_text(
 	struct stage_ctx *ctx, struct stage_slice string)
 {

@@ -77,7 +77,7 @@ static void check_params(const struct definition *definition)
 	for (unsigned i = 0; i < definition->stage_count; i++) {
 		const struct stage_def *def = &definition->stages[i];
 		_auto_free_ void *instance = mem_zalloc(def->stage->instance_size + 1);
-		struct params_store *store;
+		struct params_store *store = NULL;
 		struct error err;
 
 		must(instance != NULL &&
