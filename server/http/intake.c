@@ -158,6 +158,7 @@ static void become_full(struct intake *intake)
 	if (intake->full || intake->state >= INTAKE_FLUSHING)
 		return;
 	intake->full = true;
+	intake->armed = false;
 	intake->blocked_ns = clock_mono_ns();
 	intake->events.full(intake->events.arg);
 }
@@ -245,7 +246,6 @@ bool intake_feed(struct intake *intake, const char *bytes, size_t len)
 		return false;
 	body_feed(&intake->body, bytes, len);
 	intake->fed++;
-	intake->nudged = false;
 	result = work(intake);
 	if (result == WORK_FULL && put_aside(intake) < 0)
 		result = WORK_FAILED;
@@ -268,14 +268,23 @@ void intake_finish(struct intake *intake, bool close_input)
 		go_on(intake);
 }
 
-bool intake_nudge(struct intake *intake)
+bool intake_wants_timer(struct intake *intake)
 {
-	if (intake->nudged || intake->state != INTAKE_OPEN)
+	if (intake->armed || intake->full || intake->state != INTAKE_OPEN)
 		return false;
-	intake->nudged = true;
-	if (intake->upload != NULL)
-		upload_nudge(intake->upload);
+	intake->armed = true;
+	intake->noticed = intake->fed;
 	return true;
+}
+
+bool intake_on_timer(struct intake *intake)
+{
+	intake->armed = false;
+	if (intake->fed != intake->noticed)
+		return intake_wants_timer(intake);
+	if (intake->upload != NULL && intake->state == INTAKE_OPEN)
+		upload_nudge(intake->upload);
+	return false;
 }
 
 /* ---- what the upload says ---- */

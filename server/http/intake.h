@@ -54,11 +54,11 @@ struct intake {
 	uint64_t told;	 /* lines of this body that the upload knows of */
 	uint64_t duplicates, rejected, known_lines;
 	json_t *errors;			/* the first of the refused lines */
-	uint64_t fed;			/* pieces, so that a pause can be noticed */
+	uint64_t fed, noticed;		/* pieces, so that a pause can be noticed */
 	uint64_t blocked_ns, waited_ns; /* since when; in all before that */
 	struct error err;
 	enum intake_state { INTAKE_OPEN, INTAKE_ENDING, INTAKE_FLUSHING, INTAKE_OVER } state;
-	bool skip_invalid, close_input, split_ended, failed, full, nudged;
+	bool skip_invalid, close_input, split_ended, failed, full, armed;
 };
 
 /* Errors: those of upload_open() and body_open(). */
@@ -73,8 +73,13 @@ bool intake_feed(struct intake *intake, const char *bytes, size_t len);
 void intake_finish(struct intake *intake, bool close_input);
 /* End it; over() comes with this error. */
 void intake_fail(struct intake *intake, const struct error *err);
-/* The body pauses: what was taken must not wait. False: there was nothing new. */
-bool intake_nudge(struct intake *intake);
+/*
+ * What was taken must not wait for a block to fill when the body pauses. After a piece was
+ * taken: is a timer to be started? When it fires: is it to be started again?
+ */
+#define INTAKE_PAUSE_MS 10
+bool intake_wants_timer(struct intake *intake);
+bool intake_on_timer(struct intake *intake);
 
 uint64_t intake_waited_ms(const struct intake *intake);
 /* {"accepted":…,"duplicates":…,"rejected":…,"errors":[…],"next_offset":…,"waited_ms":…} */

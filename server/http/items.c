@@ -7,15 +7,13 @@
 #include "http/internal.h"
 #include "http/negotiate.h"
 
-#define NUDGE_MS 10 /* a body that pauses so long lets go of what it has sent */
-#define KEY_MAX	 255
+#define KEY_MAX 255
 
 struct items {
 	struct intake intake;
 	struct request *request;
 	uint64_t max_wait_ms; /* UINT64_MAX: none */
-	uint64_t fed;	      /* when the nudge was armed */
-	bool reject, close_input, open, armed;
+	bool reject, close_input, open;
 };
 
 int items_shape(struct request *request, enum split_shape *ret, struct error *err)
@@ -34,27 +32,12 @@ int items_shape(struct request *request, enum split_shape *ret, struct error *er
 
 /* ---- waiting ---- */
 
-static void on_nudge(struct request *request)
+static void on_pause(struct request *request)
 {
 	struct items *items = request->state;
 
-	items->armed = false;
-	if (items->intake.fed == items->fed) {
-		intake_nudge(&items->intake);
-		return;
-	}
-	items->fed = items->intake.fed;
-	items->armed = true;
-	request_set_timer(request, NUDGE_MS, on_nudge);
-}
-
-static void arm_nudge(struct items *items)
-{
-	if (items->armed || items->intake.full)
-		return;
-	items->armed = true;
-	items->fed = items->intake.fed;
-	request_set_timer(items->request, NUDGE_MS, on_nudge);
+	if (intake_on_timer(&items->intake))
+		request_set_timer(request, INTAKE_PAUSE_MS, on_pause);
 }
 
 static void fail_full(struct items *items)
@@ -78,7 +61,6 @@ static void on_full(void *arg)
 	struct items *items = arg;
 	uint64_t waited_ms = intake_waited_ms(&items->intake);
 
-	items->armed = false;
 	request_stop_timer(items->request);
 	if (items->reject || waited_ms >= items->max_wait_ms)
 		fail_full(items);
@@ -198,7 +180,8 @@ static bool items_body(struct request *request, const char *bytes, size_t len)
 
 	if (!intake_feed(&items->intake, bytes, len))
 		return false;
-	arm_nudge(items);
+	if (intake_wants_timer(&items->intake))
+		request_set_timer(request, INTAKE_PAUSE_MS, on_pause);
 	return true;
 }
 
@@ -206,7 +189,6 @@ static void items_finish(struct request *request)
 {
 	struct items *items = request->state;
 
-	items->armed = true; /* no nudge any more: the flush does it */
 	if (!items->intake.full)
 		request_stop_timer(request);
 	intake_finish(&items->intake, items->close_input);

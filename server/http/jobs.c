@@ -94,11 +94,32 @@ static void validate_finish(struct request *request)
 	definition_free(definition);
 }
 
+/* What a stage says when it is opened stands at a parameter: "/stages/0/params/x: why". */
+void reply_not_created(struct request *request, const struct error *err)
+{
+	const char *colon = strstr(err->text, ": ");
+	struct mistakes mistakes;
+	char pointer[ERROR_TEXT_MAX];
+
+	mistakes_init(&mistakes);
+	if (err->code == ERR_DEFINITION && err->text[0] == '/' && colon != NULL) {
+		snprintf(pointer, sizeof(pointer), "%.*s", (int)(colon - err->text), err->text);
+		mistakes_add(&mistakes, pointer, "%s", colon + 2);
+	}
+	request_reply_problem(request, err, &mistakes);
+	mistakes_done(&mistakes);
+}
+
 static void on_created(void *arg, struct job *job, const struct error *err)
 {
 	struct request *request = arg;
 	char location[64];
 
+	if (err != NULL) {
+		if (request_back(request))
+			reply_not_created(request, err);
+		return;
+	}
 	if (!reply_is_good(request, job, err))
 		return;
 	snprintf(location, sizeof(location), "/v1/jobs/%s", job_id_text(job));
@@ -117,7 +138,7 @@ static void create_finish(struct request *request)
 	if (engine_create(request_engine(request), definition, false, on_created,
 		    request_away(request), &err) < 0) {
 		request_back(request);
-		request_reply_problem(request, &err, NULL);
+		reply_not_created(request, &err);
 	}
 }
 

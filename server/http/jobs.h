@@ -22,6 +22,9 @@ void job_etag(const struct job *job, char ret_text[static ETAG_SIZE]);
  */
 struct definition *definition_of(struct request *request, json_t *root);
 
+/* engine_create() has failed at once. */
+void reply_not_created(struct request *request, const struct error *err);
+
 /*
  * In a job_reply whose request was sent away: is there a job to go on with? Otherwise the
  * request has ended, or the problem was answered.

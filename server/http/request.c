@@ -190,6 +190,8 @@ static int check_head(const struct request *request, struct error *err)
 		request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	size_t max = request_config(request)->head_max;
 
+	if (!request->http_1_0 && request_header(request, "Host") == NULL)
+		return error_set(err, ERR_BAD_REQUEST, "HTTP/1.1 wants a Host header");
 	if (info == NULL || info->header_size <= max)
 		return 0;
 	return error_set(err, ERR_HEADERS_TOO_LARGE,

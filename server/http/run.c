@@ -369,15 +369,27 @@ static void run_begin(struct request *request)
 	if (engine_create(request_engine(request), definition, true, on_created,
 		    request_away(request), &err) < 0) {
 		request_back(request);
-		request_reply_problem(request, &err, NULL);
+		reply_not_created(request, &err);
 	}
+}
+
+static void on_pause(struct request *request)
+{
+	struct run *run = request->state;
+
+	if (intake_on_timer(&run->intake))
+		request_set_timer(request, INTAKE_PAUSE_MS, on_pause);
 }
 
 static bool run_body(struct request *request, const char *bytes, size_t len)
 {
 	struct run *run = request->state;
 
-	return intake_feed(&run->intake, bytes, len);
+	if (!intake_feed(&run->intake, bytes, len))
+		return false;
+	if (intake_wants_timer(&run->intake))
+		request_set_timer(request, INTAKE_PAUSE_MS, on_pause);
+	return true;
 }
 
 static void run_finish(struct request *request)
