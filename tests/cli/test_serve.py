@@ -99,6 +99,12 @@ def sleeping_job(t, api, ms, items, workers=1):
     return job
 
 
+def after_restart(t, server, job):
+    """The job as the next start finds it."""
+    server.start()
+    return Job(t.client(server), job.id)
+
+
 def test_sigterm_without_work_exits_0_at_once(t):
     server = t.server()
     began = time.monotonic()
@@ -119,9 +125,7 @@ def test_a_drain_lets_items_in_hand_end_and_is_not_ready_meanwhile(t):
     eq(api.get("/livez").status, 200)
     problem(api.post("/v1/jobs", {"stages": [{"use": "pass"}]}), 503, "draining")
     eq(server.wait(10), 0)
-    server.start()
-    job = t.adopt(job.id, t.client(server))
-    eq(job.results(), [0])
+    eq(after_restart(t, server, job).results(), [0])
 
 
 def test_a_drain_ends_in_time_and_loses_nothing(t):
@@ -131,10 +135,10 @@ def test_a_drain_ends_in_time_and_loses_nothing(t):
     server.signal(signal.SIGTERM)
     eq(server.wait(10), 0)
     within(time.monotonic() - began, 0.25, 0.3 + 3 * t.slow, "seconds")
-    server.start()
-    job = t.adopt(job.id, t.client(server))
+    job = after_restart(t, server, job)
     got = job.get()
     eq((got["input"]["received"], got["counts"]["succeeded"]), (1, 0))
+    status(job.delete(), 204)
 
 
 def test_a_second_signal_ends_the_drain_at_once(t):
@@ -147,9 +151,10 @@ def test_a_second_signal_ends_the_drain_at_once(t):
         server.signal(second)
         eq(server.wait(10), 0)
         within(time.monotonic() - began, 0, 3 * t.slow, "seconds")
-        server.start()
-        got = t.adopt(job.id, t.client(server)).get()
+        job = after_restart(t, server, job)
+        got = job.get()
         eq((got["input"]["received"], got["counts"]["succeeded"]), (3, 0))
+        status(job.delete(), 204)
 
 
 def test_followers_and_waiting_uploads_do_not_hold_the_end_up(t):
