@@ -56,6 +56,8 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	struct job_record *next = &job->next;
 
 	assert_on(ROLE_COMMIT);
+	if (job_is_sealed(job))
+		return 0; /* it has ended meanwhile: nothing may be added any more */
 	job_touch(job);
 	for (unsigned at = 0; at < append->count; at++) {
 		struct input *input = append->inputs[at];

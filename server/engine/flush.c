@@ -289,9 +289,8 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 	struct job *job = flush->pipeline->job;
 
 	assert_on(ROLE_COMMIT);
-	/* The job was cancelled or failed between gathering and this: its counts are final. */
-	if (job_state_is_done((enum job_state)job->next.state))
-		return 0;
+	if (job_is_sealed(job))
+		return 0; /* cancelled or failed between gathering and this: its counts are final */
 	if (any_refused(flush))
 		drop_refused(flush);
 	job_touch(job);

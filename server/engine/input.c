@@ -123,7 +123,8 @@ struct input *input_new(struct slab *slab, uint32_t size, const struct block_hea
 
 static void take_bitmap(struct input *input, const uint8_t *bitmap, size_t len)
 {
-	memcpy(input->done, bitmap, MIN(len, bitmap_size(input->count)));
+	if (len > 0)
+		memcpy(input->done, bitmap, MIN(len, bitmap_size(input->count)));
 	memcpy(input->next, input->done, bitmap_size(input->count));
 	for (uint32_t index = 0; index < input->count; index++) {
 		if (bitmap_test(input->done, bitmap_size(input->count), index)) {

@@ -186,6 +186,8 @@ int job_submit(struct job *job, struct job_op op, struct error *err);
 void job_refresh(struct job *job);
 /* Commit thread: the job's record, the block's bits are part of this transaction. */
 void job_touch(struct job *job);
+/* Commit thread: it has ended or is being erased; what comes late must not count. */
+bool job_is_sealed(const struct job *job);
 void input_touch(struct engine *engine, struct input *input);
 struct committer_hooks engine_hooks(struct engine *engine);
 /* Remove in the background, piece by piece, ... */

@@ -78,9 +78,12 @@ struct engine *job_engine(const struct job *job)
 	return job->engine;
 }
 
+/* What it is on disk; an end that is not there yet is "finishing". */
 enum job_state job_state(const struct job *job)
 {
-	return job->state;
+	if (job_is_done(job))
+		return (enum job_state)job->record.state;
+	return job_state_is_done(job->state) ? JOB_FINISHING : job->state;
 }
 
 /* On disk, that is: readers may then rely on every result being there. */

@@ -21,6 +21,11 @@ void job_touch(struct job *job)
 	list_append(&job->engine->touched_jobs, &job->touched);
 }
 
+bool job_is_sealed(const struct job *job)
+{
+	return job->next.erasing || job_state_is_done((enum job_state)job->next.state);
+}
+
 void input_touch(struct engine *engine, struct input *input)
 {
 	if (list_empty(&input->touched))
@@ -215,6 +220,8 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	struct job *job = submitted->job;
 	const char *definition = submitted->what.definition;
 
+	if (job->next.erasing)
+		return 0; /* its records go away, or are gone */
 	job_touch(job);
 	if (submitted->what.change != NULL)
 		submitted->what.change(&job->next, &submitted->what.args);

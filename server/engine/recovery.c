@@ -335,9 +335,8 @@ void job_reset(struct job *job)
 
 struct found {
 	struct engine *engine;
+	struct list jobs; /* to be resumed or erased, once the visit is over */
 	unsigned live, done, erasing;
-	int failed;
-	struct error err;
 };
 
 static bool add_key(void *arg, const char *text, size_t len, uint64_t lines)
@@ -365,13 +364,6 @@ static void resume(struct engine *engine, struct job *job)
 	}
 }
 
-static void put_away(struct engine *engine, struct job *job, enum erase_what what)
-{
-	(void)engine;
-	job->deleted = true;
-	job_erase(job, what);
-}
-
 static bool found_job(void *arg, const struct id *id, const void *definition,
 	size_t definition_len, const void *record, size_t record_len)
 {
@@ -397,27 +389,39 @@ static bool found_job(void *arg, const struct id *id, const void *definition,
 		return true;
 	}
 	job = job_load(found->engine, id, &def_bytes, &record_bytes, &err);
+	job_record_done(&decoded);
 	if (job == NULL) {
 		log_error("job_unreadable", "job=%s err=\"%s\"", text, err.text);
-	} else if (decoded.erasing || decoded.ephemeral) {
+		return true;
+	}
+	list_append(&found->jobs, &job->link);
+	return true;
+}
+
+static void take_up(struct found *found, struct job *job)
+{
+	if (job->record.erasing || job->record.ephemeral) {
 		found->erasing++;
-		put_away(found->engine, job, ERASE_ALL);
+		job->deleted = true;
+		job_erase(job, ERASE_ALL);
 	} else {
 		found->live++;
 		resume(found->engine, job);
 	}
-	if (job != NULL)
-		job_unref(job);
-	job_record_done(&decoded);
-	return true;
+	job_unref(job);
 }
 
 int engine_recover(struct engine *engine, struct error *err)
 {
 	struct found found = { .engine = engine };
 
+	struct list *link;
+
+	list_init(&found.jobs);
 	if (engine->ledger->ops->each_job(engine->ledger, NULL, found_job, &found, err) < 0)
 		return -1;
+	while ((link = list_pop(&found.jobs)) != NULL)
+		take_up(&found, LIST_ENTRY(link, struct job, link));
 	log_info("recovered", "live=%u done=%u erasing=%u", found.live, found.done, found.erasing);
 	LIST_EACH(&engine->live, link)
 	{

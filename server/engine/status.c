@@ -204,7 +204,7 @@ json_t *job_to_json(struct job *job)
 		live.pending = record->received - MIN(record->received, job_record_finished(record));
 	json = json_pack("{s:s, s:s, s:O, s:s, s:b, s:I, s:o, s:o, s:o, s:{s:s, s:I, s:I}, s:o}",
 		"id", job->id_text, "name", job->def->name, "labels", job->def->labels, "state",
-		job_state_name(job->state), "done", job_is_done(job), "version",
+		job_state_name(job_state(job)), "done", job_is_done(job), "version",
 		(json_int_t)job_version(job), "created_at", time_or_null(record->created_ms),
 		"started_at", time_or_null(record->started_ms), "finished_at",
 		time_or_null(record->finished_ms), "input", "state",

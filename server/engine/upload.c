@@ -183,8 +183,13 @@ static int send_block(struct upload *upload, bool close)
 	struct append *append = append_new();
 	struct error err;
 
-	if (append == NULL) {
-		error_no_memory(&err);
+	if (append == NULL || upload->job->pipeline == NULL) {
+		append_free(append);
+		if (upload->job->pipeline == NULL)
+			error_set(&err, ERR_STATE_CONFLICT, "the job is %s",
+				job_state_name(job_state(upload->job)));
+		else
+			error_no_memory(&err);
 		break_with(upload, &err);
 		return -1;
 	}
