@@ -226,7 +226,8 @@ static int put_aside(struct intake *intake)
 	const char *bytes = intake->body.at;
 	size_t len = intake->body.left;
 
-	if (intake->body.encoding == BODY_IDENTITY) {
+	/* As it is, a piece lies either in the body still or in the splitter. */
+	if (intake->body.encoding == BODY_IDENTITY && len == 0) {
 		len = split_rest(&intake->split, &bytes);
 		split_feed(&intake->split, NULL, 0);
 	}
