@@ -56,7 +56,8 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	struct job_record *next = &job->next;
 
 	assert_on(ROLE_COMMIT);
-	if (job_is_sealed(job))
+	append->late = job_is_sealed(job);
+	if (append->late)
 		return 0; /* it has ended meanwhile: nothing may be added any more */
 	job_touch(job);
 	for (unsigned at = 0; at < append->count; at++) {
@@ -140,8 +141,13 @@ static void append_done(struct commit_op *op, const struct error *err)
 {
 	struct append *append = CONTAINER_OF(op, struct append, op);
 	struct job *job = append->job;
+	struct error late;
 
 	assert_on(ROLE_LOOP);
+	if (err == NULL && append->late) {
+		error_set(&late, ERR_STATE_CONFLICT, "the job has ended before this was stored");
+		err = &late;
+	}
 	if (err == NULL) {
 		job->engine->items_accepted += append->items;
 		if (append->key != NULL)

@@ -32,6 +32,7 @@ struct append {
 	struct key *key;           /* NULL: none */
 	uint64_t key_lines;
 	bool close, source_ended;
+	bool late; /* the job had ended when it came to the commit: nothing was stored */
 	struct buf state;
 	bool has_state;
 	uint64_t retried, had_failed; /* failed items that run again */

@@ -244,12 +244,15 @@ static char *problem_text(const struct error *why)
 
 void job_fail(struct job *job, const struct error *why)
 {
+	struct error over;
+
 	if (!job_state_may_follow(job->state, JOB_FAILED))
 		return;
 	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
 	job_stop_pipeline(job);
 	move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL);
-	uploads_break(job, why);
+	error_set(&over, ERR_STATE_CONFLICT, "the job has failed: %s", why->text);
+	uploads_break(job, &over);
 }
 
 static void job_succeed(struct job *job, char *report)

@@ -300,7 +300,8 @@ static bool feed_to(struct pipeline *pipeline, unsigned stage, const struct item
 	struct queue *queue = &pipeline->stages[stage].queue;
 
 	if (stage < pipeline->end) {
-		if (queue_room(queue) == 0 || queue_push(queue, item, 1) < 0)
+		if (queue_room(queue) == 0 || !queue_fits(queue, item) ||
+			queue_push(queue, item, 1) < 0)
 			return false;
 		slab_ref_n(item->slab, 1);
 		return true;
@@ -371,11 +372,12 @@ static bool feed_run(struct pipeline *pipeline, struct input *input)
 	uint32_t count = 0;
 	uint64_t room = queue_room(queue), bytes = queue->bytes;
 
-	while (count < ARRAY_SIZE(items) && count < room && bytes < queue->max_bytes &&
-		input->fed + count < input->count && input->fate[input->fed + count] == 0) {
+	while (count < ARRAY_SIZE(items) && count < room && input->fed + count < input->count &&
+		input->fate[input->fed + count] == 0) {
 		items[count] = feed_item(input, input->fed + count);
-		bytes += item_weight(&items[count]);
-		count++;
+		if (bytes > 0 && bytes + item_weight(&items[count]) > queue->max_bytes)
+			break;
+		bytes += item_weight(&items[count++]);
 	}
 	if (count == 0 || queue_push(queue, items, count) < 0)
 		return false;
@@ -414,22 +416,46 @@ void pipeline_feed(struct pipeline *pipeline)
 	}
 }
 
+/* Push as many as the queue takes; returns how many. */
+static uint32_t push_fitting(struct queue *queue, const struct item *items, uint64_t max)
+{
+	uint64_t bytes = queue->bytes;
+	uint32_t n = 0;
+
+	for (; n < max; n++) {
+		if (bytes > 0 && bytes + item_weight(&items[n]) > queue->max_bytes)
+			break;
+		bytes += item_weight(&items[n]);
+	}
+	return n > 0 && queue_push(queue, items, n) < 0 ? 0 : n;
+}
+
 void pipeline_drain_overflow(struct pipeline *pipeline)
 {
 	for (unsigned at = pipeline->end; at-- > pipeline->first;) {
 		struct stage_run *run = &pipeline->stages[at];
 		struct queue *queue = &run[1].queue;
-		uint64_t left = run->overflow.count - run->overflow_at, n;
+		uint64_t left = run->overflow.count - run->overflow_at;
 
 		if (left == 0)
 			continue;
-		n = MIN(left, queue_room(queue));
-		if (n > 0 &&
-			queue_push(queue, run->overflow.at + run->overflow_at, (uint32_t)n) == 0)
-			run->overflow_at += (uint32_t)n;
+		run->overflow_at += push_fitting(queue, run->overflow.at + run->overflow_at,
+			MIN(left, queue_room(queue)));
 		if (run->overflow_at == run->overflow.count)
 			run->overflow.count = run->overflow_at = 0;
 	}
+}
+
+struct stage_counts stage_run_counts(const struct stage_run *run)
+{
+	struct stage_counts counts = run->counts;
+
+	if (run->latency != NULL) {
+		counts.p50_ns = histogram_quantile(run->latency, 0.5);
+		counts.p99_ns = histogram_quantile(run->latency, 0.99);
+		counts.max_ns = run->latency->max;
+	}
+	return counts;
 }
 
 /* ---- starting ---- */
@@ -543,11 +569,9 @@ void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
 			tail_result(pipeline, &outputs[at]);
 		return;
 	}
-	if (run->overflow.count == run->overflow_at) {
-		pushed = (uint32_t)MIN((uint64_t)n, queue_room(&run[1].queue));
-		if (queue_push(&run[1].queue, outputs, pushed) < 0)
-			pushed = 0;
-	}
+	if (run->overflow.count == run->overflow_at)
+		pushed = push_fitting(&run[1].queue, outputs,
+			MIN((uint64_t)n, queue_room(&run[1].queue)));
 	for (uint32_t at = pushed; at < n; at++) {
 		if (items_push(&run->overflow, &outputs[at]) < 0) {
 			pipeline_lost(pipeline);

@@ -207,6 +207,8 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run);
 /* How many activations or calls of it can really be under way at once. */
 uint64_t stage_run_capacity(const struct stage_run *run);
+/* Its counts with the quantiles of its latency, to be stored. */
+struct stage_counts stage_run_counts(const struct stage_run *run);
 /* Account time up to now; call before anything changes. */
 void stage_run_account(struct stage_run *run, uint64_t now_ns);
 /* `n` outputs go downstream of `run`: next queue, overflow, or tail. Takes references. */

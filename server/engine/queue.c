@@ -27,6 +27,11 @@ uint64_t queue_room(const struct queue *queue)
 	return queue->max_items - used;
 }
 
+bool queue_fits(const struct queue *queue, const struct item *item)
+{
+	return queue->bytes == 0 || queue->bytes + item_weight(item) <= queue->max_bytes;
+}
+
 static int grow(struct queue *queue, uint32_t need)
 {
 	uint32_t capacity = MAX(queue->capacity, 16u);

@@ -26,6 +26,8 @@ void queue_init(struct queue *queue, uint64_t max_items, uint64_t max_bytes);
 void queue_done(struct queue *queue);
 /* How many items may still come in; 0 also when the bytes are used up. */
 uint64_t queue_room(const struct queue *queue);
+/* Do the bytes of this one go in? An empty queue takes any item, however large. */
+bool queue_fits(const struct queue *queue, const struct item *item);
 /* -1 without memory, nothing pushed. */
 int queue_push(struct queue *queue, const struct item *items, uint32_t count);
 /* In front of what is there, in the given order. Never fails after a queue_pop() of them. */

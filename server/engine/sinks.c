@@ -157,7 +157,7 @@ bool sink_run(struct pipeline *pipeline)
 		flush_drop(flush);
 	} else {
 		if (flush->stages != NULL)
-			flush->stages[run->index] = run->counts;
+			flush->stages[run->index] = stage_run_counts(run);
 		committer_submit(pipeline->engine->committer, &flush->op);
 	}
 	emitter.out.count = 0;

@@ -33,7 +33,7 @@ static double round3(double value)
 
 /* What there is to know while it runs; zeros when it does not. */
 struct live {
-	uint64_t running, pending, backlog_bytes;
+	uint64_t running, pending, retries, backlog_bytes;
 	const char *bottleneck;
 };
 
@@ -66,6 +66,9 @@ static void split_unfinished(const struct job *job, const struct pipeline *pipel
 	live->running = MIN(running, open);
 	live->pending = open - live->running;
 	live->backlog_bytes = pipeline->backlog_bytes;
+	live->retries = 0;
+	for (unsigned at = 0; at < pipeline->count; at++)
+		live->retries += pipeline->stages[at].counts.retries;
 	live->bottleneck = bottleneck(pipeline);
 }
 
@@ -78,7 +81,7 @@ static json_t *counts_json(const struct job *job, const struct live *live)
 		(json_int_t)live->pending, "running", (json_int_t)live->running, "succeeded",
 		(json_int_t)record->succeeded, "filtered", (json_int_t)record->filtered, "failed",
 		(json_int_t)record->failed, "cancelled", (json_int_t)record->cancelled, "results",
-		(json_int_t)record->results, "retries", (json_int_t)record->retries);
+		(json_int_t)record->results, "retries", (json_int_t)live->retries);
 }
 
 static json_t *stage_counts_json(const struct stage_def *def, unsigned workers, unsigned busy,
@@ -105,27 +108,23 @@ static void add_times(json_t *json, const struct usage *usage)
 			round3(usage->blocked), "starved", round3(usage->starved)));
 }
 
-static void add_latency(json_t *json, const struct histogram *latency)
+static void add_latency(json_t *json, const struct stage_counts *counts)
 {
-	static const struct histogram none;
-
-	if (latency == NULL)
-		latency = &none;
 	json_object_set_new(json, "latency_us",
-		json_pack("{s:f, s:f, s:f}", "p50",
-			round3((double)histogram_quantile(latency, 0.5) / 1000), "p99",
-			round3((double)histogram_quantile(latency, 0.99) / 1000), "max",
-			round3((double)latency->max / 1000)));
+		json_pack("{s:f, s:f, s:f}", "p50", round3((double)counts->p50_ns / 1000), "p99",
+			round3((double)counts->p99_ns / 1000), "max",
+			round3((double)counts->max_ns / 1000)));
 }
 
 /* Lock held. */
 static json_t *stage_run_json(const struct stage_run *run)
 {
-	json_t *json = stage_counts_json(run->def, run->workers, run->active, &run->counts);
+	struct stage_counts counts = stage_run_counts(run);
+	json_t *json = stage_counts_json(run->def, run->workers, run->active, &counts);
 
 	add_queue(json, (uint64_t)run->queue.count + run->queue.delayed, run->queue.bytes, run->def);
 	add_times(json, &run->usage);
-	add_latency(json, run->latency);
+	add_latency(json, &counts);
 	return json;
 }
 
@@ -136,7 +135,7 @@ static json_t *stage_done_json(const struct stage_def *def, const struct stage_c
 
 	add_queue(json, 0, 0, def);
 	add_times(json, &none);
-	add_latency(json, NULL);
+	add_latency(json, counts);
 	return json;
 }
 
@@ -161,7 +160,7 @@ static json_t *stages_json(const struct job *job, struct live *live)
 
 static json_t *stalled_json(const struct job *job)
 {
-	if (!job->stalled)
+	if (!job->stalled || job_is_done(job))
 		return json_null();
 	return json_pack("{s:s, s:s, s:o}", "stage", job->stalled_stage, "reason",
 		job->stalled_reason, "since", time_or_null(job->stalled_since_ms));
@@ -196,7 +195,7 @@ static void add_progress(json_t *json, const struct job *job)
 json_t *job_to_json(struct job *job)
 {
 	const struct job_record *record = &job->record;
-	struct live live = { 0 };
+	struct live live = { .retries = record->retries };
 	json_t *stages = stages_json(job, &live), *json;
 
 	assert_on(ROLE_LOOP);

@@ -302,7 +302,7 @@ struct flush *tail_take(struct pipeline *pipeline, uint64_t now_ns, bool force)
 	flush->stages = mem_alloc(pipeline->count * sizeof(flush->stages[0]));
 	if (flush->stages != NULL)
 		for (unsigned at = 0; at < pipeline->count; at++)
-			flush->stages[at] = pipeline->stages[at].counts;
+			flush->stages[at] = stage_run_counts(&pipeline->stages[at]);
 	flush_arm(flush);
 	pipeline->flush = NULL;
 	return flush;

@@ -83,7 +83,8 @@ static void upload_free(struct upload *upload)
 
 static void break_with(struct upload *upload, const struct error *why)
 {
-	if (upload->broken.code != ERR_NONE || upload->zombie)
+	/* While it flushes all of it has been sent off: its fate is the commit's to tell. */
+	if (upload->broken.code != ERR_NONE || upload->zombie || upload->flushing)
 		return;
 	upload->broken = *why;
 	builder_done(&upload->builder);
@@ -222,13 +223,9 @@ static int may_open(struct job *job, struct error *err)
 {
 	if (job->deleted)
 		return error_set(err, ERR_JOB_NOT_FOUND, "the job was deleted");
-	if (job_state_is_done(job->state) || job->state == JOB_FINISHING)
-		return job->state == JOB_CANCELLED || job->state == JOB_FAILED
-			       ? error_set(err, ERR_STATE_CONFLICT,
-					 "the job is %s: it takes no more items",
-					 job_state_name(job->state))
-			       : error_set(err, ERR_INPUT_CLOSED,
-					 "the job's input is closed: it takes no more items");
+	if (job_state_is_done(job->state))
+		return error_set(err, ERR_INPUT_CLOSED, "the job is %s: it takes no more items",
+			job_state_name(job->state));
 	if (job->closing || job->record.input_closed)
 		return error_set(err, ERR_INPUT_CLOSED,
 			"the job's input is closed: it takes no more items");

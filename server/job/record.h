@@ -57,6 +57,7 @@ struct job_record {
 	unsigned stage_count;
 	struct stage_counts {
 		uint64_t in, out, filtered, failed, retries;
+		uint64_t p50_ns, p99_ns, max_ns; /* time an item, since the last start */
 	} *stages;
 	char *error;  /* JSON text: the problem of a failed job, NULL */
 	char *report; /* JSON text: what the sink reported, NULL */

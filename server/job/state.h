@@ -17,19 +17,19 @@
 
 #include <stdbool.h>
 
-#define JOB_STATES(X)                                                                              \
-	X(JOB_RUNNING, "running")                                                                  \
-	X(JOB_PAUSED, "paused")                                                                    \
-	X(JOB_FINISHING, "finishing")                                                              \
-	X(JOB_SUCCEEDED, "succeeded")                                                              \
-	X(JOB_FAILED, "failed")                                                                    \
+#define JOB_STATES(X)                 \
+	X(JOB_RUNNING, "running")     \
+	X(JOB_PAUSED, "paused")       \
+	X(JOB_FINISHING, "finishing") \
+	X(JOB_SUCCEEDED, "succeeded") \
+	X(JOB_FAILED, "failed")       \
 	X(JOB_CANCELLED, "cancelled")
 
 enum job_state {
 #define X(state, name) state,
 	JOB_STATES(X)
 #undef X
-	JOB_STATE_COUNT
+		JOB_STATE_COUNT
 };
 
 const char *job_state_name(enum job_state state);

@@ -102,6 +102,16 @@ bool text_to_uint(const char *text, unsigned long long max, unsigned long long *
 	return true;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 /* Optimal string alignment: insert, delete, replace, swap two neighbours; one each. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
@@ -115,15 +125,11 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
-			int ai = tolower((unsigned char)a[i - 1]),
-			    bj = tolower((unsigned char)b[j - 1]);
-			size_t best = MIN(last[j], row[j - 1]) + 1;
-
-			best = MIN(best, last[j - 1] + (ai != bj));
-			if (i > 1 && j > 1 && ai == tolower((unsigned char)b[j - 2]) &&
-				bj == tolower((unsigned char)a[i - 2]))
-				best = MIN(best, before[j - 2] + 1);
-			row[j] = best;
+			row[j] = least(last[j], row[j - 1]) + 1;
+			row[j] = least(row[j], last[j - 1] + !same_letter(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+				same_letter(a[i - 2], b[j - 1]))
+				row[j] = least(row[j], before[j - 2] + 1);
 		}
 		before = last;
 		last = row;
@@ -150,7 +156,7 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
 		return;
 	found = distance(nearest->word, word_len, candidate, len);
 	if (word_len >= 3 && strncasecmp(candidate, nearest->word, word_len) == 0)
-		found = MIN(found, (size_t)1);
+		found = least(found, 1);
 	if (found < nearest->distance) {
 		nearest->distance = found;
 		nearest->best = candidate;

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the UTF-8 character at `at`, which has `left` bytes; 0 when it is not one. */
-size_t text_char_len(const char *at, size_t left);
+/* Bytes of the UTF-8 character that `text`, of `left` bytes, begins with; 0: it is none. */
+size_t text_char_len(const char *text, size_t left);
 
 /* UTF-8 without control characters. */
 bool text_is_printable(const char *text, size_t len);

@@ -41,7 +41,7 @@ static json_t *check_choice(
 			return json_incref(value);
 		nearest_offer(&nearest, choice);
 		if (nearest.distance < before)
-			strcpy(best, choice);
+			memcpy(best, choice, sizeof(best));
 	}
 	mistakes_add(place->mistakes, place->pointer, "must be one of %s, not %s%s%s%s",
 		row->choices, value_shown(value).text, *best != '\0' ? "; did you mean '" : "",

@@ -78,7 +78,8 @@ int registry_insert(struct registry *registry, const struct stage *stage, struct
 
 static int insert_builtins(struct registry *registry, struct error *err)
 {
-	for (const struct stage *const *at = __start_leat_stages; at < __stop_leat_stages; at++)
+	for (const struct stage *const *at = __start_leat_stages; at != __stop_leat_stages;
+		at++)
 		if (registry_insert(registry, *at, NULL) < 0)
 			return error_no_memory(err);
 	return 0;
