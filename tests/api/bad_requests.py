@@ -304,8 +304,9 @@ for _name, _headers in (("foreign_origin", {"Origin": "http://evil.example"}),
                         ("null_origin", {"Origin": "null"}),
                         ("cross_site", {"Sec-Fetch-Site": "cross-site"})):
     wrong_items("of_" + _name, SIX, 403, "cross-origin", headers=_headers)
-for _state in ("closed", "done", "cancelled"):
-    wrong_items(f"into_a_{_state}_job", SIX, 409, "input-closed", job=_state)
+for _state, _slug in (("closed", "input-closed"), ("done", "input-closed"),
+                      ("cancelled", "state-conflict")):
+    wrong_items(f"into_a_{_state}_job", SIX, 409, _slug, job=_state)
 wrong_items("behind_a_gap", SIX, 409, "offset-gap", query="?offset=10",
             headers={"Idempotency-Key": "k"})
 wrong_items("offset_without_a_key", SIX, 422, "bad-query", query="?offset=10")

@@ -13,7 +13,7 @@ def in_state(t, state):
         job.wait_done()
     elif state == "failed":
         job = t.job([{"use": "fail", "params": {"every": 1}, "on_error": "fail"}])
-        job.send(numbers(3), close=True)
+        eq(job.upload(ndjson(numbers(3))).status in (200, 409), True, "200, or 409 if it has failed")
         job.wait_done("failed")
     else:
         job = t.job([{"use": "sleep", "params": {"ms": 200}}])
@@ -86,7 +86,9 @@ def test_items_are_refused_after_close(t):
 
 def test_items_are_refused_after_cancel(t):
     job = in_state(t, "cancelled")
-    problem(job.upload(ndjson(numbers(2))), 409, "input-closed")
+    before = job.get()["input"]["received"]
+    problem(job.upload(ndjson(numbers(2))), 409, "state-conflict")
+    eq(job.get()["input"]["received"], before, "received")
 
 
 def test_a_paused_job_takes_items_and_works_on_none(t):
@@ -241,11 +243,18 @@ def test_patching_workers_loses_nothing_and_keeps_the_order(t):
     values = texts(1500)
     job = t.job(stages, order="input")
     job.send(values, close=True)
-    while not job.get()["done"]:
-        job.workers("sleep", t.random.randint(1, 40))
-        job.workers("sha256", t.random.randint(1, 8))
-    eq(job.get()["state"], "succeeded", "state")
+    patched = 0
+    while job.patch({"stages": {"sleep": {"workers": t.random.randint(1, 40)},
+                                "sha256": {"workers": t.random.randint(1, 8)}}}).status == 200:
+        patched += 1
+    ok(patched > 3, f"only {patched} PATCHes while it ran")
+    job.wait_done()
     same_list(job.results(), model.run(stages, values).values)
+
+
+def test_a_done_job_cannot_be_patched(t):
+    job = in_state(t, "succeeded")
+    problem(job.patch({"stages": {"pass": {"workers": 3}}}), 409, "state-conflict")
 
 
 def test_patch_answers_the_job(t):

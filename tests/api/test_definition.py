@@ -33,7 +33,7 @@ def test_validate_fills_in_every_default(t):
 def test_validate_fills_in_the_defaults_of_parameters(t):
     made = validated(t, {"stages": [{"use": "sha256", "params": {"field": "text"}}]})
     eq(made["stages"][0]["params"]["into"], "sha256", "default of `into`")
-    eq(made["stages"][0]["params"]["field"], "text", "what was given")
+    eq(made["stages"][0]["params"]["field"], "/text", "the name as the pointer it means")
 
 
 def test_validate_keeps_what_was_given(t):

@@ -52,7 +52,7 @@ def test_health(t):
 
 def test_readyz_is_about_this_server_and_not_about_jobs(t):
     job = t.job([{"use": "fail", "params": {"every": 1}, "on_error": "fail"}])
-    job.send([1])
+    job.upload(b"1\n")
     job.wait_done("failed")
     status(t.api.get("/readyz"), 200)
 

@@ -192,6 +192,7 @@ class Storm:
         self.workers_told = {}
         self.paused = set()
         self.counts = {}
+        self.struck = 0  # kills that found unfinished work
 
     def job(self, load):
         return Job(self.api, load.job_id)
@@ -249,6 +250,7 @@ class Storm:
 
     def look(self):
         """What must hold right after every start, before any client is back."""
+        unfinished = 0
         for load in self.loads:
             job = self.job(load).get()
             ok(job["input"]["received"] >= load.acknowledged,
@@ -260,9 +262,12 @@ class Storm:
                 self.counts[load, name] = job["counts"][name]
             ok(job["done"] or (load in self.paused) == (job["state"] == "paused"),
                f"{load.name} is {job['state']} after the start, paused: {load in self.paused}")
+            unfinished += not job["done"]
             for stage in job["stages"]:
                 told = self.workers_told.get((load, stage["name"]), stage["workers"])
                 eq(stage["workers"], told, f"{load.name}: workers of {stage['name']}")
+
+        self.struck += unfinished > 0
 
     def rage(self):
         """All of the kills."""

@@ -61,7 +61,8 @@ def rounds(t, make, kills, orders=("none", "pause", "workers")):
         t.note(f"seed {seed}: {kills} kills over {', '.join(load.name for load in loads)}")
         storm = Storm(t, loads, seed, kills, orders)
         storm.run()
-        t.note(f"seed {seed}: {storm.server.starts} starts, "
+        t.note(f"seed {seed}: {storm.server.starts} starts, {storm.struck} of {kills} kills found "
+               f"unfinished work, "
                f"{sum(c.tries for c in storm.clients)} connections")
     return loads
 
