@@ -60,12 +60,13 @@ static inline struct stage_number stage_number_parse(const char *text)
 /* False when the value is not a number. */
 static inline bool stage_slice_number(struct stage_slice value, struct stage_number *ret)
 {
-	const char *at = value.at, *end = value.at + value.len;
+	const char *at = value.at, *end;
 	bool negative;
 	uint64_t magnitude = 0;
 
 	if (at == NULL || (*at != '-' && (*at < '0' || *at > '9')))
 		return false;
+	end = at + value.len;
 	negative = *at == '-';
 	at += negative;
 	if (end - at > 18) {

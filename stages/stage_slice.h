@@ -305,7 +305,7 @@ static inline bool stage_slice_is(struct stage_slice string, const char *text, s
 		return memchr(text, '\\', len) == NULL;
 	if (string.len < len + 2 || !stage_slice_has_escapes(string))
 		return false;
-	copy = malloc(string.len); /* rare: somebody escapes what needs no escape */
+	copy = malloc(string.len + 1); /* rare: somebody escapes what needs no escape */
 	if (copy == NULL)
 		return false;
 	same = stage_slice_unescape(string, copy) == len && memcmp(copy, text, len) == 0;

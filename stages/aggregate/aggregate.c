@@ -226,10 +226,11 @@ static enum stage_result aggregate_run(void *instance, struct stage_ctx *ctx)
 
 /* ---- report ---- */
 
-static int by_key(const void *left, const void *right)
+/* For qsort_r(): numbers of groups, in the order of their keys. */
+static int by_key(const void *left, const void *right, void *list)
 {
-	const struct group *a = *(const struct group *const *)left,
-			   *b = *(const struct group *const *)right;
+	const struct group *a = (const struct group *)list + *(const uint32_t *)left;
+	const struct group *b = (const struct group *)list + *(const uint32_t *)right;
 	int order = memcmp(a->key, b->key, a->len < b->len ? a->len : b->len);
 
 	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
@@ -238,22 +239,24 @@ static int by_key(const void *left, const void *right)
 static bool add_groups(
 	const struct aggregate *aggregate, yyjson_mut_doc *doc, yyjson_mut_val *root)
 {
-	size_t count = aggregate->groups.count;
-	const struct group **sorted = malloc((count + 1) * sizeof(sorted[0]));
-	yyjson_mut_val *groups = yyjson_mut_obj(doc), *object;
-	bool done = sorted != NULL && yyjson_mut_obj_add_val(doc, root, "groups", groups);
+	const struct groups *groups = &aggregate->groups;
+	uint32_t *order = malloc((groups->count + 1) * sizeof(order[0]));
+	yyjson_mut_val *into = yyjson_mut_obj(doc), *object;
+	bool done = order != NULL && yyjson_mut_obj_add_val(doc, root, "groups", into);
 
-	for (size_t i = 0; done && i < count; i++)
-		sorted[i] = &aggregate->groups.list[i];
+	for (size_t i = 0; done && i < groups->count; i++)
+		order[i] = (uint32_t)i;
 	if (done)
-		qsort(sorted, count, sizeof(sorted[0]), by_key);
-	for (size_t i = 0; done && i < count; i++) {
+		qsort_r(order, groups->count, sizeof(order[0]), by_key, groups->list);
+	for (size_t i = 0; done && i < groups->count; i++) {
+		const struct group *group = &groups->list[order[i]];
+
 		object = yyjson_mut_obj(doc);
-		done = yyjson_mut_obj_add(groups,
-			       yyjson_mut_strn(doc, sorted[i]->key, sorted[i]->len), object) &&
-		       stats_report(&sorted[i]->stats, aggregate->field != NULL, doc, object);
+		done = yyjson_mut_obj_add(
+			       into, yyjson_mut_strn(doc, group->key, group->len), object) &&
+		       stats_report(&group->stats, aggregate->field != NULL, doc, object);
 	}
-	free(sorted);
+	free(order);
 	return done;
 }
 

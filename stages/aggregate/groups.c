@@ -1,5 +1,6 @@
 #include "groups.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -61,9 +62,12 @@ static bool grow_slots(struct groups *groups)
 	free(groups->slots);
 	groups->slots = slots;
 	groups->slot_count = slot_count;
+	assert(groups->list != NULL); /* make_room() has seen to it */
 	for (size_t i = 0; i < groups->count; i++) {
 		const struct group *group = &groups->list[i];
 
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): all up to count are set
+		 */
 		*slot_of(groups, group->key, group->len, group->hash) = (uint32_t)i + 1;
 	}
 	return true;
@@ -104,6 +108,7 @@ struct group *groups_get(struct groups *groups, const char *key, size_t len)
 	memcpy(copy, key, len);
 	copy[len] = '\0';
 	hash = hash_of(groups, key, len);
+	assert(groups->list != NULL);
 	group = &groups->list[groups->count];
 	*group = (struct group){.key = copy, .len = (uint32_t)len, .hash = hash};
 	*slot_of(groups, key, len, hash) = (uint32_t)++groups->count;
