@@ -63,6 +63,36 @@ def test_print_config_shows_every_value_with_its_source(t):
     eq(shown["listen"], {"value": "127.0.0.1:8080", "source": "default"})
 
 
+UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+         "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def documented():
+    """Flag and default of every row in docs/configuration.md."""
+    path = os.path.join(os.path.dirname(__file__), "../../docs/configuration.md")
+    with open(path, encoding="utf-8") as page:
+        rows = [line.split(" | ") for line in page if line.startswith("| `--")]
+    return {row[0].split("`")[1].split()[0][2:]: row[1].strip("`") for row in rows}
+
+
+def as_value(text, like):
+    if isinstance(like, list):
+        return [] if text == "none" else [text]
+    if isinstance(like, str):
+        return text
+    number, _, unit = text.partition(" ")
+    return int(number) * UNITS[unit]
+
+
+def test_every_setting_is_documented_with_its_default(t):
+    shown = json.loads(leat(t, "serve", "--print-config").exits(0).out)
+    rows = documented()
+    eq(sorted(name.replace("-", "_") for name in rows), sorted(shown))
+    for name, text in rows.items():
+        value = shown[name.replace("-", "_")]["value"]
+        eq(as_value(text, value), value, f"the default of {name} in docs/configuration.md")
+
+
 def test_a_wrong_file_or_variable_is_named(t):
     config = file(t, "leat.json", '{"item_mx": 1}')
     leat(t, "serve", "--config", config).exits(2).says(

@@ -111,7 +111,7 @@ def test_sigterm_without_work_exits_0_at_once(t):
     server.signal(signal.SIGTERM)
     eq(server.wait(10), 0)
     within(time.monotonic() - began, 0, 3 * t.slow, "seconds")
-    server.log.wait(r"event=draining signal=SIGTERM", 1)
+    server.log.wait(r"event=signal name=SIGTERM", 1)
     server.log.wait(r"event=ended", 1)
 
 
@@ -146,7 +146,7 @@ def test_a_second_signal_ends_the_drain_at_once(t):
         server = t.server({"drain-ms": "60s"})
         job = sleeping_job(t, t.client(server), 60000, 3)
         server.signal(first)
-        server.log.wait(r"event=draining", 5)
+        server.log.wait(r"event=signal", 5)
         began = time.monotonic()
         server.signal(second)
         eq(server.wait(10), 0)
