@@ -1,4 +1,5 @@
-/* json_check: what is JSON and what is not, after JSONTestSuite (github.com/nst/JSONTestSuite). */
+/* json_check: what is JSON and what is not, after JSONTestSuite (github.com/nst/JSONTestSuite).
+ */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,29 +34,34 @@ static int check_copy(const char *text, size_t len, struct error *err)
 	return result;
 }
 
-static const char *const right[] = { "1", " 1 ", "-0", "0.1e-7", "1E+2", "1e999", "-1e-999", "\"\"",
-	"\"\\u00e9\\/\\b\\f\\n\\r\\t\\\\\\\"\"", "\"\\ud83d\\ude00\"", "\"\xf0\x9f\x98\x80\"",
-	"\"\xf4\x8f\xbf\xbf\"", "\"\\u0000\"", "\"\x7f\"", "true", "false", "null", "[]", "{}",
-	"[[[]]]", "{\"a\":{\"a\":1,\"a\":2}}", "{\"\":0}", "[1,\t2, 3 ]", "{\"a\":\r1}",
-	"12345678901234567890123456789012345678901234567890",
-	"1.000000000000000000000000000000000000001", "[1e400]" };
+static const char *const right[] = {"1", " 1 ", "-0", "0.1e-7", "1E+2", "1e999", "-1e-999",
+	"\"\"", "\"\\u00e9\\/\\b\\f\\n\\r\\t\\\\\\\"\"", "\"\\ud83d\\ude00\"",
+	"\"\xf0\x9f\x98\x80\"", "\"\xf4\x8f\xbf\xbf\"", "\"\\u0000\"", "\"\x7f\"", "true",
+	"false", "null", "[]", "{}", "[[[]]]", "{\"a\":{\"a\":1,\"a\":2}}", "{\"\":0}",
+	"[1,\t2, 3 ]", "{\"a\":\r1}", "12345678901234567890123456789012345678901234567890",
+	"1.000000000000000000000000000000000000001", "[1e400]"};
 
-static const char *const wrong[] = { "", " ", "01", "-", "+1", "1.", ".1", "1e", "0x10", "1_0", "NaN",
-	"Infinity", "-Infinity", "[Infinity]", "nul", "tru", "True", "hello", "'a'", "\"", "\"a",
-	"\"\\x41\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\udc00\\ud800\"",
-	"\"\\ud800\\u0041\"", "\"a\tb\"", "\"a\x01\"", "\"\xff\"", "\"\xc3\x28\"", "\"\xc0\xaf\"",
-	"\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "[", "]", "[1", "[1,", "[1,]", "[,1]",
-	"[1 2]", "[1,,2]", "{", "}", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}",
-	"{\"a\" 1}", "{\"a\":1 \"b\":2}", "{1:2}", "{} {}", "1 2", "[] x", "// x", "1 // x", "/**/1",
-	"\xef\xbb\xbf" "1", "\x0c" "1", "[1}", "{\"a\":1]" };
+static const char *const wrong[] = {"", " ", "01", "-", "+1", "1.", ".1", "1e", "0x10", "1_0",
+	"NaN", "Infinity", "-Infinity", "[Infinity]", "nul", "tru", "True", "hello", "'a'",
+	"\"", "\"a", "\"\\x41\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\ud800\"", "\"\\udc00\"",
+	"\"\\udc00\\ud800\"", "\"\\ud800\\u0041\"", "\"a\tb\"", "\"a\x01\"", "\"\xff\"",
+	"\"\xc3\x28\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
+	"\"\xe2\x82\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1,,2]", "{", "}",
+	"{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}", "{\"a\" 1}",
+	"{\"a\":1 \"b\":2}", "{1:2}", "{} {}", "1 2", "[] x", "// x", "1 // x", "/**/1",
+	"\xef\xbb\xbf"
+	"1",
+	"\x0c"
+	"1",
+	"[1}", "{\"a\":1]"};
 
 Test(json_check, takes_what_is_json)
 {
 	struct error err;
 
 	for (size_t at = 0; at < ARRAY_SIZE(right); at++)
-		cr_assert_eq(check_copy(right[at], strlen(right[at]), &err), 0, "%s: %s", right[at],
-			err.text);
+		cr_assert_eq(check_copy(right[at], strlen(right[at]), &err), 0, "%s: %s",
+			right[at], err.text);
 }
 
 Test(json_check, refuses_what_is_not_and_says_where)
@@ -63,11 +69,11 @@ Test(json_check, refuses_what_is_not_and_says_where)
 	struct error err;
 
 	for (size_t at = 0; at < ARRAY_SIZE(wrong); at++) {
-		cr_assert_eq(check_copy(wrong[at], strlen(wrong[at]), &err), -1, "'%s' was taken",
-			wrong[at]);
+		cr_assert_eq(check_copy(wrong[at], strlen(wrong[at]), &err), -1,
+			"'%s' was taken", wrong[at]);
 		cr_assert_eq(err.code, ERR_ITEM_INVALID);
-		cr_assert(strstr(err.text, "byte") != NULL, "'%s': no position in '%s'", wrong[at],
-			err.text);
+		cr_assert(strstr(err.text, "byte") != NULL, "'%s': no position in '%s'",
+			wrong[at], err.text);
 	}
 	check_copy("{\"a\" 1}", 7, &err);
 	cr_assert(strstr(err.text, "at byte 6") != NULL, "%s", err.text);

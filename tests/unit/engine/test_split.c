@@ -15,16 +15,16 @@ static void write_down(struct split *split, struct buf *out)
 	while ((got = split_next(split, &item)) != SPLIT_MORE) {
 		cr_assert_neq(got, SPLIT_NOMEM);
 		if (got == SPLIT_ITEM)
-			buf_printf(out, "%d+%d<%.*s>", (int)item.line, (int)item.lines, (int)item.len,
-				item.bytes);
+			buf_printf(out, "%d+%d<%.*s>", (int)item.line, (int)item.lines,
+				(int)item.len, item.bytes);
 		else
 			buf_printf(out, "!%d+%d:%s%s", (int)item.line, (int)item.lines,
 				error_info(item.err.code)->slug, item.fatal ? "!" : "");
 	}
 }
 
-static void split_in_pieces(enum split_shape shape, size_t item_max, const char *body, size_t len,
-	size_t piece, struct buf *out)
+static void split_in_pieces(enum split_shape shape, size_t item_max, const char *body,
+	size_t len, size_t piece, struct buf *out)
 {
 	struct split split;
 	char *copy;
@@ -53,41 +53,41 @@ static const struct {
 	enum split_shape shape;
 	const char *body, *expected;
 } oddities[] = {
-	{ SPLIT_LINES, "", "~0" },
-	{ SPLIT_LINES, "\n", "~1" },
-	{ SPLIT_LINES, "1", "1+1<1>~0" },
-	{ SPLIT_LINES, "1\n2\n", "1+1<1>2+1<2>~0" },
-	{ SPLIT_LINES, "1\n2", "1+1<1>2+1<2>~0" },
-	{ SPLIT_LINES, "1\r\n2\r\n\r\n", "1+1<1>2+1<2>~1" },
-	{ SPLIT_LINES, "\n\n 1 \n\t\n2\n\n", "3+3< 1 >5+2<2>~1" },
-	{ SPLIT_LINES, "\xef\xbb\xbf{}\n\xef\xbb\xbf", "1+1<{}>2+1<\xef\xbb\xbf>~0" },
-	{ SPLIT_LINES, "\xef\xbb\xbf\n1", "2+2<1>~0" },
-	{ SPLIT_LINES, "1\n\"xxxxxxxx\"\n2\n", "1+1<1>2+1<\"xxxxxxxx\">3+1<2>~0" },
-	{ SPLIT_LINES, "1\n\"xxxxxxxxx\"\n2\n", "1+1<1>!2+1:item-too-large3+1<2>~0" },
-	{ SPLIT_LINES, "\"xxxxxxxx\"\r\n2", "1+1<\"xxxxxxxx\">2+1<2>~0" },
-	{ SPLIT_LINES, "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "!1+1:item-too-large~0" },
-	{ SPLIT_LINES, "   \n  ", "~2" },
-	{ SPLIT_LINES, "\n\"xxxxxxxxxxxxxxxxxxxx\"\n\n5", "!2+2:item-too-large4+2<5>~0" },
-	{ SPLIT_JSON, "", "~0" },
-	{ SPLIT_JSON, " \n", "!1+1:item-invalid!~0" },
-	{ SPLIT_JSON, "5", "1+1<5>~0" },
-	{ SPLIT_JSON, " {\"a\":\r\n1}\n ", "1+1<{\"a\":  1}>~0" },
-	{ SPLIT_JSON, "[]", "~0" },
-	{ SPLIT_JSON, "\xef\xbb\xbf [ ] \n", "~0" },
-	{ SPLIT_JSON, "[1,2]", "1+1<1>2+1<2>~0" },
-	{ SPLIT_JSON, "[ [1,2] ,\n{\"a\":[]}\n]", "1+1<[1,2]>2+1<{\"a\":[]}>~0" },
-	{ SPLIT_JSON, "[\"a,]\\\"\",\"\\\\\"]", "1+1<\"a,]\\\"\">2+1<\"\\\\\">~0" },
-	{ SPLIT_JSON, "[1,]", "1+1<1>!2+1:item-invalid~0" },
-	{ SPLIT_JSON, "[,1]", "!1+1:item-invalid2+1<1>~0" },
-	{ SPLIT_JSON, "[1,,2]", "1+1<1>!2+1:item-invalid3+1<2>~0" },
-	{ SPLIT_JSON, "[1 2]", "1+1<1 2>~0" },
-	{ SPLIT_JSON, "[1,2", "1+1<1>!2+1:item-invalid!~0" },
-	{ SPLIT_JSON, "[1,", "1+1<1>!1+0:item-invalid!~0" },
-	{ SPLIT_JSON, "[1] x", "1+1<1>!1+0:item-invalid!~0" },
-	{ SPLIT_JSON, "[1}]", "1+1<1}>~0" },
-	{ SPLIT_JSON, "[\"xxxxxxxxxxxx\",2]", "!1+1:item-too-large2+1<2>~0" },
-	{ SPLIT_JSON, "\"xxxxxxxxxxxx\"", "!1+1:item-too-large!~0" },
-	{ SPLIT_JSON, "1 2", "1+1<1 2>~0" },
+	{SPLIT_LINES, "", "~0"},
+	{SPLIT_LINES, "\n", "~1"},
+	{SPLIT_LINES, "1", "1+1<1>~0"},
+	{SPLIT_LINES, "1\n2\n", "1+1<1>2+1<2>~0"},
+	{SPLIT_LINES, "1\n2", "1+1<1>2+1<2>~0"},
+	{SPLIT_LINES, "1\r\n2\r\n\r\n", "1+1<1>2+1<2>~1"},
+	{SPLIT_LINES, "\n\n 1 \n\t\n2\n\n", "3+3< 1 >5+2<2>~1"},
+	{SPLIT_LINES, "\xef\xbb\xbf{}\n\xef\xbb\xbf", "1+1<{}>2+1<\xef\xbb\xbf>~0"},
+	{SPLIT_LINES, "\xef\xbb\xbf\n1", "2+2<1>~0"},
+	{SPLIT_LINES, "1\n\"xxxxxxxx\"\n2\n", "1+1<1>2+1<\"xxxxxxxx\">3+1<2>~0"},
+	{SPLIT_LINES, "1\n\"xxxxxxxxx\"\n2\n", "1+1<1>!2+1:item-too-large3+1<2>~0"},
+	{SPLIT_LINES, "\"xxxxxxxx\"\r\n2", "1+1<\"xxxxxxxx\">2+1<2>~0"},
+	{SPLIT_LINES, "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "!1+1:item-too-large~0"},
+	{SPLIT_LINES, "   \n  ", "~2"},
+	{SPLIT_LINES, "\n\"xxxxxxxxxxxxxxxxxxxx\"\n\n5", "!2+2:item-too-large4+2<5>~0"},
+	{SPLIT_JSON, "", "~0"},
+	{SPLIT_JSON, " \n", "!1+1:item-invalid!~0"},
+	{SPLIT_JSON, "5", "1+1<5>~0"},
+	{SPLIT_JSON, " {\"a\":\r\n1}\n ", "1+1<{\"a\":  1}>~0"},
+	{SPLIT_JSON, "[]", "~0"},
+	{SPLIT_JSON, "\xef\xbb\xbf [ ] \n", "~0"},
+	{SPLIT_JSON, "[1,2]", "1+1<1>2+1<2>~0"},
+	{SPLIT_JSON, "[ [1,2] ,\n{\"a\":[]}\n]", "1+1<[1,2]>2+1<{\"a\":[]}>~0"},
+	{SPLIT_JSON, "[\"a,]\\\"\",\"\\\\\"]", "1+1<\"a,]\\\"\">2+1<\"\\\\\">~0"},
+	{SPLIT_JSON, "[1,]", "1+1<1>!2+1:item-invalid~0"},
+	{SPLIT_JSON, "[,1]", "!1+1:item-invalid2+1<1>~0"},
+	{SPLIT_JSON, "[1,,2]", "1+1<1>!2+1:item-invalid3+1<2>~0"},
+	{SPLIT_JSON, "[1 2]", "1+1<1 2>~0"},
+	{SPLIT_JSON, "[1,2", "1+1<1>!2+1:item-invalid!~0"},
+	{SPLIT_JSON, "[1,", "1+1<1>!1+0:item-invalid!~0"},
+	{SPLIT_JSON, "[1] x", "1+1<1>!1+0:item-invalid!~0"},
+	{SPLIT_JSON, "[1}]", "1+1<1}>~0"},
+	{SPLIT_JSON, "[\"xxxxxxxxxxxx\",2]", "!1+1:item-too-large2+1<2>~0"},
+	{SPLIT_JSON, "\"xxxxxxxxxxxx\"", "!1+1:item-too-large!~0"},
+	{SPLIT_JSON, "1 2", "1+1<1 2>~0"},
 };
 
 Test(split, tells_oddities_the_same_in_pieces_of_every_size)
@@ -98,9 +98,10 @@ Test(split, tells_oddities_the_same_in_pieces_of_every_size)
 		size_t len = strlen(oddities[at].body);
 
 		for (size_t piece = 1; piece <= len + 1; piece++) {
-			split_in_pieces(oddities[at].shape, 10, oddities[at].body, len, piece, &out);
-			cr_assert_str_eq(out.data, oddities[at].expected, "row %zu in pieces of %zu: %s",
-				at, piece, out.data);
+			split_in_pieces(
+				oddities[at].shape, 10, oddities[at].body, len, piece, &out);
+			cr_assert_str_eq(out.data, oddities[at].expected,
+				"row %zu in pieces of %zu: %s", at, piece, out.data);
 		}
 	}
 	buf_done(&out);
@@ -138,7 +139,8 @@ Test(split, gives_the_same_items_for_pieces_of_every_size)
 		cr_assert(strchr(whole.data, '!') == NULL, "%s", whole.data);
 		for (size_t piece = 1; piece < 200; piece++) {
 			split_in_pieces(shape, 1000, body.data, body.len, piece, &parts);
-			cr_assert_str_eq(parts.data, whole.data, "seed %u, pieces of %zu", seed, piece);
+			cr_assert_str_eq(
+				parts.data, whole.data, "seed %u, pieces of %zu", seed, piece);
 		}
 	}
 	buf_done(&body);
