@@ -196,11 +196,13 @@ static void place(struct pipeline *pipeline, struct input *input)
 
 void append_submit(struct job *job, struct append *append)
 {
-	struct pipeline *pipeline = job->pipeline;
 	struct engine *engine = job->engine;
+	struct pipeline *pipeline;
 
 	append->job = job_ref(job);
-	append->pipeline = pipeline_ref(pipeline);
+	if (append->pipeline == NULL)
+		append->pipeline = pipeline_ref(job->pipeline);
+	pipeline = append->pipeline;
 	append->op.apply = append_apply;
 	append->op.refuse = append_refuse;
 	append->op.done = append_done;

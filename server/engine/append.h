@@ -47,7 +47,10 @@ struct append *append_new(void);
 /* Takes the input; -1 without memory. */
 int append_add(struct append *append, struct input *input);
 void append_free(struct append *append);
-/* Number the blocks, hand them on. Never fails; done() comes later. */
+/*
+ * Number the blocks, hand them on. Never fails; done() comes later. Off the loop, where the
+ * job may be ending, the caller has set `pipeline` (a reference) before.
+ */
 void append_submit(struct job *job, struct append *append);
 
 #endif

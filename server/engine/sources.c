@@ -134,6 +134,7 @@ static bool produce(struct pipeline *pipeline, size_t room, struct stage_ctx *ct
 	*ret_end = result == STAGE_END;
 	append->close = append->source_ended = *ret_end;
 	append->op.must = true;
+	append->pipeline = pipeline_ref(pipeline); /* the job may be letting go of it */
 	append_submit(pipeline->job, append);
 	pipeline_lock(pipeline);
 	pipeline->source->counts.out += made;
