@@ -84,11 +84,19 @@ static bool is_blank(const char *bytes, size_t len)
 	return len == 0;
 }
 
+/* With the mark and the CR that are no part of the item; what is longer is never kept. */
+static size_t line_max(const struct split *split)
+{
+	return split->item_max + sizeof(bom) + 1;
+}
+
 /* A whole line without its LF. SPLIT_MORE: it was blank. */
 static enum split_result whole_line(
 	struct split *split, struct split_item *ret, const char *bytes, size_t len)
 {
 	split->line++;
+	if (len > line_max(split))
+		return too_long(split, ret);
 	if (split->line == 1 && len >= sizeof(bom) && memcmp(bytes, bom, sizeof(bom)) == 0) {
 		bytes += sizeof(bom);
 		len -= sizeof(bom);
@@ -107,7 +115,7 @@ static enum split_result part_of_line(struct split *split, struct split_item *re
 {
 	size_t len = (size_t)(split->end - split->at);
 
-	if (split->carry.len + len > split->item_max + sizeof(bom) + 1) {
+	if (split->carry.len + len > line_max(split)) {
 		split->at = split->end;
 		split->skipping = true;
 		split->line++;
@@ -150,8 +158,7 @@ static enum split_result next_line(struct split *split, struct split_item *ret)
 			result = whole_line(split, ret, from, (size_t)(newline - from));
 			continue;
 		}
-		if (split->carry.len + (size_t)(newline - from) >
-			split->item_max + sizeof(bom) + 1) {
+		if (split->carry.len + (size_t)(newline - from) > line_max(split)) {
 			split->at = newline + 1;
 			split->line++;
 			return too_long(split, ret);
@@ -266,8 +273,10 @@ static enum split_result read_value(struct split *split, struct split_item *ret)
 	while (!ended && split->at < split->end) {
 		stop = value_end(split, &ended, &at_eol);
 		len = (size_t)(stop - split->at);
-		if (!split->skipping && split->carry.len + len + at_eol > split->item_max + BLANKS) {
+		if (!split->skipping &&
+			split->carry.len + len + at_eol > split->item_max + BLANKS) {
 			split->skipping = true;
+			split->at = stop + at_eol;
 			return too_long(split, ret);
 		}
 		if (!split->skipping && (buf_append(&split->carry, split->at, len) < 0 ||

@@ -49,6 +49,9 @@ static void split_in_pieces(enum split_shape shape, size_t item_max, const char 
 	buf_append(out, "", 1);
 }
 
+#define X10  "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+
 static const struct {
 	enum split_shape shape;
 	const char *body, *expected;
@@ -88,6 +91,11 @@ static const struct {
 	{SPLIT_JSON, "[\"xxxxxxxxxxxx\",2]", "!1+1:item-too-large2+1<2>~0"},
 	{SPLIT_JSON, "\"xxxxxxxxxxxx\"", "!1+1:item-too-large!~0"},
 	{SPLIT_JSON, "1 2", "1+1<1 2>~0"},
+	/* So long that it is skipped while it comes, with quotes and brackets on the way. */
+	{SPLIT_JSON, "[{\"a\":\n\"" X100 "\",\"]\":[\"\\\"]\"]},2]",
+		"!1+1:item-too-large2+1<2>~0"},
+	{SPLIT_JSON, "[1,\"" X100 "]", "1+1<1>!2+1:item-too-large!2+0:item-invalid!~0"},
+	{SPLIT_JSON, "{\"a\":\"" X100 "\"}", "!1+1:item-too-large!~0"},
 };
 
 Test(split, tells_oddities_the_same_in_pieces_of_every_size)
