@@ -89,7 +89,7 @@ def storms(make_load, kills, count, **more):
 test_plain = storms(plain, 14, 6000)
 test_order_input = storms(ordered, 14, 5000)
 test_failing_retrying_filtering_exploding = storms(troubled, 14, 5000)
-test_a_source_resumes_and_never_repeats = storms(generated, 14, 20000)
+test_a_source_resumes_and_never_repeats = storms(generated, 14, 10000)
 test_a_sink_s_report_is_exact = storms(summed, 14, 6000)
 
 

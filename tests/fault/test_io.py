@@ -7,9 +7,17 @@ from faultio import SYNC, WRITE, FaultIo
 from stubborn import Stubborn
 from support.leat import *
 
+# Nothing here goes by item number: the numbers of a refused block are not given again.
 STAGES = [{"use": "filter", "params": {"pointer": "/keep", "op": "ge", "value": 2}},
-          {"use": "fail", "params": {"every": 9}, "workers": 2},
-          {"use": "explode", "params": {"field": "parts"}}]
+          {"use": "explode", "params": {"field": "parts"}, "workers": 2}]
+
+
+def some(count):
+    """Items of which every ninth fails, for it has no parts."""
+    values = items.mixed(count)
+    for value in values[4::9]:
+        value["parts"] = None
+    return values
 
 
 def faulty(t):
@@ -49,8 +57,8 @@ def job_through(t, faults, server, api, values, arm):
     faults.disarm()
     expected = model.run(STAGES, values)
     same_multiset(client.read(job, "results"), expected.values)
-    same_multiset([f["item"] for f in client.read(job, "failures")],
-                  [f["item"] for f in expected.failures], "failures")
+    same_multiset([f["input"] for f in client.read(job, "failures")],
+                  [f["input"] for f in expected.failures], "failures")
     counts = job.get()["counts"]
     eq({n: counts[n] for n in expected.counts()}, expected.counts(), "counts")
     eq(job.delete().status, 204, "delete")
@@ -72,7 +80,7 @@ def calls_of_a_job(faults, api, values, kinds):
 
 def each(t, error, kinds, may_restart, **more):
     faults, server, api = faulty(t)
-    values = items.mixed(3000 if t.slow == 1 else 600)
+    values = some(3000 if t.slow == 1 else 600)
     total = calls_of_a_job(faults, api, values, kinds)
     ok(total > 0, "the shim has seen no call: is it preloaded?")
     tries = min(total, 6 if t.quick else 25)
@@ -124,12 +132,16 @@ def test_nothing_is_acknowledged_while_every_sync_fails(t):
     job.must("pause")
     job.send(numbers(10))
     faults.arm(1, "EIO", SYNC, count=0)
-    reply = job.upload(ndjson(numbers(10, 10)))
-    ok(reply.status in (503, 507), f"an upload that cannot be synced got {reply!r}")
-    eq(reply.json()["accepted"], 0, "accepted")
-    ok(api.post("/v1/jobs", {"stages": [{"use": "pass"}]}).status in (503, 507), "a job is made")
-    status(api.get("/livez"), 200)
-    eq(api.get("/readyz").status, 503, "readyz")
+    try:
+        reply = job.upload(ndjson(numbers(10, 10)))
+        ok(reply.status in (503, 507), f"an upload that cannot be synced got {reply!r}")
+        eq(reply.json()["accepted"], 0, "accepted")
+        status(api.get("/livez"), 200)
+        eq(api.get("/readyz").status, 503, "readyz")
+    except Closed:
+        # a store that stays in doubt is left for the next start to find out about
+        ok(server.log.wait(r"event=store_lost\b.*failed", 20 * t.slow), "it ended without a word")
+        server.wait()
     faults.disarm()
     api.close()
     server.restart()
