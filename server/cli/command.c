@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,14 @@ int command_begin(const struct options *options, int argc, char **argv, void *ar
 	}
 	apply_log(settings);
 	return -1;
+}
+
+void command_close_signals(uv_signal_t *sigint, uv_signal_t *sigterm)
+{
+	uv_close((uv_handle_t *)sigint, NULL);
+	uv_close((uv_handle_t *)sigterm, NULL);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 }
 
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err)

@@ -13,6 +13,8 @@
 #ifndef LEAT_CLI_COMMAND_H
 #define LEAT_CLI_COMMAND_H
 
+#include <uv.h>
+
 #include "base/error.h"
 #include "cli/options.h"
 #include "cli/settings.h"
@@ -42,6 +44,8 @@ int command_begin(const struct options *options, int argc, char **argv, void *ar
 	struct settings *settings);
 /* Say what is wrong; returns `code`. */
 int command_fail(const char *name, const struct error *err, int code);
+/* Close both handles; signals that come now do not cut the end short, it is near. */
+void command_close_signals(uv_signal_t *sigint, uv_signal_t *sigterm);
 /* The built-in stages and those of --stages. */
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err);
 

@@ -272,8 +272,7 @@ static int run_on_loop(struct run *run, struct definition *definition, struct er
 	run_job_done(&run->job);
 	if (run->engine != NULL)
 		engine_close(run->engine);
-	uv_close((uv_handle_t *)&run->sigint, NULL);
-	uv_close((uv_handle_t *)&run->sigterm, NULL);
+	command_close_signals(&run->sigint, &run->sigterm);
 	uv_run(&run->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&run->loop);
 	ledger_close(run->ledger);

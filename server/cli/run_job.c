@@ -73,8 +73,8 @@ void run_job_interrupt(struct run_job *run, int number)
 {
 	bool again = run->interrupts++ > 0;
 
-	if (run->job == NULL)
-		return; /* on_created() looks */
+	if (run->told || run->job == NULL)
+		return; /* all is over; or on_created() looks */
 	give_up(run, EXIT_SIGNAL + number);
 	if (!again)
 		return;
@@ -116,7 +116,7 @@ static void look_at_unread(struct run_job *run)
 	struct error err;
 	int failed = 0;
 
-	if (run->pausing || run->results_over || job_is_done(run->job))
+	if (run->pausing || run->results_over || run->code != EXIT_OK || job_is_done(run->job))
 		return;
 	if (!run->paused && unread > UNREAD_MAX)
 		failed = job_pause(run->job, on_paused, run, &err);

@@ -140,8 +140,7 @@ static void close_all(struct serve *serve)
 	}
 	if (serve->engine != NULL)
 		engine_close(serve->engine);
-	uv_close((uv_handle_t *)&serve->sigterm, NULL);
-	uv_close((uv_handle_t *)&serve->sigint, NULL);
+	command_close_signals(&serve->sigint, &serve->sigterm);
 	uv_close((uv_handle_t *)&serve->look, NULL);
 	uv_run(&serve->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&serve->loop) != 0)
