@@ -67,9 +67,10 @@ static void read_done(uv_work_t *work, int status)
 {
 	struct cold_read *read = work->data;
 	struct job *job = read->job;
+	struct engine *engine = job->engine;
 
 	(void)status;
-	job->engine->reads--;
+	engine->reads--;
 	job->reading = false;
 	pipeline_lock(read->pipeline);
 	take_blocks(read);
@@ -82,7 +83,7 @@ static void read_done(uv_work_t *work, int status)
 	}
 	pipeline_unref(read->pipeline);
 	job_unref(job);
-	engine_check_drained(job->engine);
+	engine_check_drained(engine);
 	mem_free(read);
 }
 

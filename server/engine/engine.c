@@ -271,6 +271,9 @@ static void drop_lists(struct engine *engine)
 		pipeline_unref(LIST_ENTRY(link, struct pipeline, loop_link));
 	while ((link = list_pop(&engine->dirty)) != NULL)
 		pipeline_unref(LIST_ENTRY(link, struct pipeline, dirty_link));
+	/* Nobody watches any more. */
+	while ((link = list_pop(&engine->events)) != NULL)
+		job_unref(LIST_ENTRY(link, struct job, event_link));
 }
 
 static void handle_closed(uv_handle_t *handle)
