@@ -49,6 +49,12 @@ void append_free(struct append *append)
 
 /* ---- commit thread ---- */
 
+static void mark_refused(struct append *append)
+{
+	for (unsigned at = 0; at < append->count; at++)
+		append->inputs[at]->refused = true;
+}
+
 static int append_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
 {
 	struct append *append = CONTAINER_OF(op, struct append, op);
@@ -57,8 +63,11 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 
 	assert_on(ROLE_COMMIT);
 	append->late = job_is_sealed(job);
-	if (append->late)
-		return 0; /* it has ended meanwhile: nothing may be added any more */
+	append->skipped = append->epoch != 0 && append->epoch == job->refused_epoch;
+	if (append->skipped)
+		mark_refused(append);
+	if (append->late || append->skipped)
+		return 0;
 	job_touch(job);
 	for (unsigned at = 0; at < append->count; at++) {
 		struct input *input = append->inputs[at];
@@ -93,8 +102,8 @@ static void append_refuse(struct commit_op *op, const struct error *err)
 	struct append *append = CONTAINER_OF(op, struct append, op);
 
 	(void)err;
-	for (unsigned at = 0; at < append->count; at++)
-		append->inputs[at]->refused = true;
+	append->job->refused_epoch = append->epoch;
+	mark_refused(append);
 }
 
 /* ---- back on the loop ---- */
@@ -118,6 +127,29 @@ static void hand_to_pipeline(struct pipeline *pipeline, struct input *input)
 	pipeline_add_input(pipeline, input);
 }
 
+/*
+ * The first refusal of an epoch: all that was submitted behind it is passed over too, or lines
+ * would be missing in the middle of what a client believes to be taken. What comes next begins
+ * a new epoch, with the numbers that were not used. Lock held, loop.
+ */
+static void rewind_numbers(struct append *append)
+{
+	struct pipeline *pipeline = append->pipeline;
+	struct job *job = append->job;
+
+	if (append->epoch != job->epoch || append->count == 0)
+		return;
+	job->epoch++;
+	pipeline->next_block = append->inputs[0]->number;
+	for (unsigned at = append->count; at-- > 0;)
+		if (append->inputs[at]->kind == BLOCK_LINES)
+			pipeline->next_item = append->inputs[at]->first_item;
+	if (pipeline->cold && pipeline->cold_from >= pipeline->next_block) {
+		pipeline->cold_from = pipeline->next_block;
+		pipeline->cold = false;
+	}
+}
+
 static void settle(struct append *append, const struct error *err)
 {
 	struct pipeline *pipeline = append->pipeline;
@@ -127,13 +159,17 @@ static void settle(struct append *append, const struct error *err)
 	for (unsigned at = 0; at < append->count; at++) {
 		struct input *input = append->inputs[at];
 
-		if (err != NULL)
+		if (err != NULL) {
 			withdraw(pipeline, input);
-		else if (pipeline->sink != NULL &&
-			 (!pipeline->cold || input->number < pipeline->cold_from))
+			continue;
+		}
+		if (pipeline->sink != NULL &&
+			(!pipeline->cold || input->number < pipeline->cold_from))
 			hand_to_pipeline(pipeline, input);
 		pipeline->stored_upto = MAX(pipeline->stored_upto, input->number + 1);
 	}
+	if (err != NULL)
+		rewind_numbers(append);
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 }
 
@@ -146,6 +182,9 @@ static void append_done(struct commit_op *op, const struct error *err)
 	assert_on(ROLE_LOOP);
 	if (err == NULL && append->late) {
 		error_set(&late, ERR_STATE_CONFLICT, "the job has ended before this was stored");
+		err = &late;
+	} else if (err == NULL && append->skipped) {
+		error_set(&late, ERR_STORE, "items before these could not be stored");
 		err = &late;
 	}
 	if (err == NULL) {
@@ -208,6 +247,7 @@ void append_submit(struct job *job, struct append *append)
 	append->op.done = append_done;
 	append->op.bytes = append->size + 512;
 	pipeline_lock(pipeline);
+	append->epoch = append->op.must ? 0 : job->epoch;
 	for (unsigned at = 0; at < append->count; at++)
 		number_block(pipeline, append->inputs[at]);
 	/* Submitted before the pipeline sees the blocks: their outcomes come after them. */

@@ -32,7 +32,9 @@ struct append {
 	struct key *key;           /* NULL: none */
 	uint64_t key_lines;
 	bool close, source_ended;
-	bool late; /* the job had ended when it came to the commit: nothing was stored */
+	bool late;      /* the job had ended when it came to the commit: nothing was stored */
+	bool skipped;   /* one before it was refused: this one must not stand alone */
+	uint64_t epoch; /* of the job's input when it was submitted */
 	struct buf state;
 	bool has_state;
 	uint64_t retried, had_failed; /* failed items that run again */

@@ -39,6 +39,7 @@ struct job {
 
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
 	bool deleted;
+	uint64_t epoch; /* of the input: grows with each refusal; under the pipeline's lock */
 	bool closing; /* the input is closed, or will be with the next commit */
 	bool listed, cached; /* in the table of jobs; with those that are done */
 	uint64_t extra_version;   /* visible changes that are not on disk */
@@ -48,6 +49,7 @@ struct job {
 
 	/* the commit thread's side */
 	struct job_record next, stable;
+	uint64_t refused_epoch; /* an append of that epoch was refused */
 	struct list touched;
 	pthread_mutex_t record_lock;
 	struct job_record committed; /* under record_lock */

@@ -27,6 +27,7 @@ struct job *job_new(struct engine *engine, const struct id *id, struct definitio
 		return NULL;
 	}
 	atomic_init(&job->refs, 1);
+	job->epoch = 1;
 	job->engine = engine;
 	job->id = *id;
 	id_format(id, job->id_text);
@@ -171,11 +172,15 @@ void job_stop_pipeline(struct job *job)
 	if (pipeline == NULL)
 		return;
 	pipeline_lock(pipeline);
-	pipeline_stop(pipeline);
-	flush = TAKE(pipeline->flush);
-	pthread_mutex_unlock(&pipeline->lock);
+	/* What is over is over: it goes to disk in front of the job's end. A sink has not seen its
+	 * part yet, that is dropped. */
+	flush = pipeline->sink != NULL || pipeline->stopped
+			? NULL
+			: tail_take(pipeline, clock_mono_ns(), true);
 	if (flush != NULL)
-		flush_free(flush);
+		committer_submit(job->engine->committer, &flush->op);
+	pipeline_stop(pipeline);
+	pthread_mutex_unlock(&pipeline->lock);
 	calls_cancel(pipeline);
 }
 

@@ -81,17 +81,25 @@ static void upload_free(struct upload *upload)
 	mem_free(upload);
 }
 
-static void break_with(struct upload *upload, const struct error *why)
+/* Nothing more is taken. */
+static void set_broken(struct upload *upload, const struct error *why)
 {
-	/* While it flushes all of it has been sent off: its fate is the commit's to tell. */
-	if (upload->broken.code != ERR_NONE || upload->zombie || upload->flushing)
-		return;
 	upload->broken = *why;
 	builder_done(&upload->builder);
 	upload->builder.count = 0;
 	if (upload->key != NULL && upload->key->upload == upload)
 		upload->key->upload = NULL;
-	upload->events.broken(upload->events.arg, why);
+}
+
+/* Told once the blocks under way have come home: then its counts are final. While it flushes
+ * all of it has been sent off, and its fate is the commit's to tell. */
+static void break_with(struct upload *upload, const struct error *why)
+{
+	if (upload->broken.code != ERR_NONE || upload->zombie || upload->flushing)
+		return;
+	set_broken(upload, why);
+	if (upload->pending == 0)
+		upload->events.broken(upload->events.arg, why);
 }
 
 void uploads_break(struct job *job, const struct error *why)
@@ -132,6 +140,16 @@ static void tell_flushed(struct upload *upload)
 		upload->broken.code == ERR_NONE ? NULL : &upload->broken);
 }
 
+static void block_refused(struct upload *upload, struct append *append, const struct error *err)
+{
+	if (append->close)
+		upload->job->closing = false;
+	if (append->key != NULL && append->key->taken > append->key->lines)
+		append->key->taken = append->key->lines;
+	if (upload->broken.code == ERR_NONE)
+		set_broken(upload, err);
+}
+
 static void block_done(struct append *append, const struct error *err)
 {
 	struct upload *upload = append->arg;
@@ -141,18 +159,7 @@ static void block_done(struct append *append, const struct error *err)
 		upload->counts.accepted += append->items;
 		upload->counts.next_offset = append->key_lines;
 	} else {
-		if (append->close) {
-			upload->job->closing = false;
-		}
-		if (append->key != NULL && append->key->taken > append->key->lines)
-			append->key->taken = append->key->lines;
-		if (upload->broken.code == ERR_NONE) {
-			/* While flushing the answer is flushed()'s to give. */
-			if (upload->flushing)
-				upload->broken = *err;
-			else
-				break_with(upload, err);
-		}
+		block_refused(upload, append, err);
 	}
 	if (upload->pending > 0)
 		return;
@@ -160,6 +167,8 @@ static void block_done(struct append *append, const struct error *err)
 		upload_free(upload);
 	else if (upload->flushing)
 		tell_flushed(upload);
+	else if (upload->broken.code != ERR_NONE)
+		upload->events.broken(upload->events.arg, &upload->broken);
 }
 
 static int add_block(struct upload *upload, struct append *append, struct error *err)
@@ -184,19 +193,21 @@ static int send_block(struct upload *upload, bool close)
 	struct append *append = append_new();
 	struct error err;
 
-	if (append == NULL || upload->job->pipeline == NULL) {
+	if (append == NULL) {
+		error_no_memory(&err);
+		set_broken(upload, &err);
+		return -1;
+	}
+	if (upload->job->pipeline == NULL) {
+		error_set(&err, ERR_STATE_CONFLICT, "the job is %s",
+			job_state_name(job_state(upload->job)));
 		append_free(append);
-		if (upload->job->pipeline == NULL)
-			error_set(&err, ERR_STATE_CONFLICT, "the job is %s",
-				job_state_name(job_state(upload->job)));
-		else
-			error_no_memory(&err);
-		break_with(upload, &err);
+		set_broken(upload, &err);
 		return -1;
 	}
 	if (add_block(upload, append, &err) < 0) {
 		append_free(append);
-		break_with(upload, &err);
+		set_broken(upload, &err);
 		return -1;
 	}
 	append->key = upload->key;
@@ -223,9 +234,12 @@ static int may_open(struct job *job, struct error *err)
 {
 	if (job->deleted)
 		return error_set(err, ERR_JOB_NOT_FOUND, "the job was deleted");
-	if (job_state_is_done(job->state))
-		return error_set(err, ERR_INPUT_CLOSED, "the job is %s: it takes no more items",
+	if (job->state == JOB_CANCELLED || job->state == JOB_FAILED)
+		return error_set(err, ERR_STATE_CONFLICT, "the job is %s: it takes no more items",
 			job_state_name(job->state));
+	if (job->state == JOB_SUCCEEDED)
+		return error_set(err, ERR_INPUT_CLOSED,
+			"the job's input is closed: it takes no more items");
 	if (job->closing || job->record.input_closed)
 		return error_set(err, ERR_INPUT_CLOSED,
 			"the job's input is closed: it takes no more items");
@@ -402,8 +416,11 @@ int upload_flush_and_close_input(struct upload *upload, struct error *err)
 
 void upload_nudge(struct upload *upload)
 {
-	if (upload->broken.code == ERR_NONE && upload->builder.count > 0)
-		send_block(upload, false);
+	if (upload->broken.code != ERR_NONE || upload->builder.count == 0 ||
+		send_block(upload, false) == 0)
+		return;
+	if (upload->pending == 0 && !upload->zombie)
+		upload->events.broken(upload->events.arg, &upload->broken);
 }
 
 void upload_counts(const struct upload *upload, struct upload_counts *ret)
@@ -415,10 +432,10 @@ void upload_close(struct upload *upload)
 {
 	if (upload == NULL)
 		return;
+	upload->zombie = true; /* nobody is told any more */
 	upload_nudge(upload);
 	if (upload->key != NULL && upload->key->upload == upload)
 		upload->key->upload = NULL;
-	upload->zombie = true;
 	if (upload->pending == 0)
 		upload_free(upload);
 }
