@@ -4,7 +4,7 @@ import json
 import time
 
 from support.client import NDJSON, Job
-from support.expect import eq, ok
+from support.expect import counts_add_up, eq, ok
 from support.items import ndjson
 from support.wire import Closed
 
@@ -64,7 +64,7 @@ class Stubborn:
             try:
                 reply = self.api.get(job.path)
                 if reply.status == 200:
-                    last = job.get()
+                    last = counts_add_up(reply.json())
                     if last["done"]:
                         return last
                 else:

@@ -1,5 +1,7 @@
 """The n-th allocation fails (a build with -Dfaults=true): refused with 503 or finished right."""
 
+import re
+
 from stubborn import Stubborn
 from support.leat import *
 from support.server import die_with_parent
@@ -27,15 +29,15 @@ def start(t, number):
     server.spawn()
     if server.log.wait(r"event=listening\b.*\bport=(\d+)", 20 * t.slow) is None:
         code = server.wait()
-        ok(0 < code < 126, f"allocation {number}: the start ended with {code}\n{server.log.tail()}")
-        ok(server.log.lines, f"allocation {number}: ended without a word")
+        ok(0 < code < 126, f"the start ended with {code}\n{server.log.tail()}")
+        ok(server.log.lines, "ended without a word")
         server.remove()
         return None
     server.port = int(server.log.wait(r"event=listening\b.*\bport=(\d+)", 1).group(1))
     return server
 
 
-def whole_job(t, server, number):
+def whole_job(t, server):
     """Everything a small job needs; answers how often it was refused."""
     api = t.client(server)
     client = Stubborn(api, 20 * t.slow)
@@ -43,7 +45,7 @@ def whole_job(t, server, number):
     client.upload(job, VALUES)
     done = client.done(job)
     expected = model.run(STAGES, VALUES)
-    eq(done["state"], "succeeded", f"allocation {number}: state, error {done['error']}")
+    eq(done["state"], "succeeded", f"state, error {done['error']}")
     same_list(client.read(job, "results"), expected.values)
     eq({n: done["counts"][n] for n in expected.counts()}, expected.counts(), "counts")
     eq(client.read(job, "failures"), [], "failures")
@@ -53,25 +55,50 @@ def whole_job(t, server, number):
     return len(client.refused)
 
 
-@timeout(900)
+class Tally:
+    """What came of each number. Those that went wrong alike are told together."""
+
+    def __init__(self, tried):
+        self.tried, self.wrong = tried, {}
+
+    def each(self, what):
+        for number in self.tried:
+            try:
+                what(number)
+            except Exception as error:  # the next number may say more
+                text = f"{type(error).__name__}: {error}"
+                alike = re.sub(r"\d+", "#", text)[:40]
+                self.wrong.setdefault(alike, []).append((number, text))
+
+    def end(self):
+        if not self.wrong:
+            return
+        told = [f"  {len(found)}, as allocation {found[0][0]}: {found[0][1][:500]}"
+                for found in self.wrong.values()]
+        count = sum(map(len, self.wrong.values()))
+        raise AssertionError(f"{count} of {len(self.tried)} went wrong:\n" + "\n".join(told[:12]))
+
+
+@timeout(1200)
 def test_memory_of_a_whole_job(t):
     need_faults(t)
-    tried = numbers_to_try(t, 1, 3000, 40 if t.quick else 240)
-    refused = not_started = 0
-    for number in tried:
+    tally = Tally(numbers_to_try(t, 1, 3000, 40 if t.quick else 240))
+    seen = {"not started": 0, "refused something": 0}
+
+    def one(number):
         server = start(t, number)
         if server is None:
-            not_started += 1
-            continue
+            seen["not started"] += 1
+            return
         try:
-            refused += whole_job(t, server, number) > 0
+            seen["refused something"] += whole_job(t, server) > 0
             server.stop()
-        except Exception as error:
-            raise AssertionError(f"allocation {number}: {error}") from error
         finally:
             server.remove()
-    t.note(f"{len(tried)} numbers: {not_started} did not start, {refused} refused something")
-    ok(not_started < len(tried), "it never started")
+    tally.each(one)
+    t.note(f"{len(tally.tried)} numbers: {seen}")
+    ok(seen["not started"] < len(tally.tried), "it never started")
+    tally.end()
 
 
 @timeout(300)
@@ -79,21 +106,24 @@ def test_memory_of_the_command_line(t):
     need_faults(t)
     stages = [{"use": "sha256", "params": {"field": "text"}}]
     expected = model.run(stages, VALUES).values
-    tried, ended = numbers_to_try(t, 1, 1500, 60 if t.quick else 300), {}
-    for number in tried:
-        done = subprocess.run([t.settings.program, "run", "sha256:2", "sha256.field=text"],
-                              input=ndjson(VALUES), capture_output=True, timeout=20 * t.slow,
-                              env={**os.environ, "LEAT_FAULT_ALLOC": str(number)},
-                              preexec_fn=die_with_parent, check=False)
+    tally, ended = Tally(numbers_to_try(t, 1, 1500, 60 if t.quick else 300)), {}
+
+    def one(number):
+        done = subprocess.run(
+            [t.settings.program, "run", "sha256:2", "--set=sha256.field=text"],
+            input=ndjson(VALUES), capture_output=True, timeout=20 * t.slow,
+            env={**os.environ, "LEAT_FAULT_ALLOC": str(number)}, preexec_fn=die_with_parent,
+            check=False)
         ended[done.returncode] = ended.get(done.returncode, 0) + 1
-        ok(0 <= done.returncode < 126, f"allocation {number}: ended with {done.returncode}, "
-           f"{done.stderr[-500:]!r}")
+        ok(0 <= done.returncode < 126, f"ended with {done.returncode}, {done.stderr[-500:]!r}")
         if done.returncode == 0:
             same_list([json.loads(line) for line in done.stdout.splitlines()], expected)
         else:
-            ok(done.stderr, f"allocation {number}: exit {done.returncode} without a word")
-    t.note(f"exit codes of {len(tried)} runs: {ended}")
+            ok(done.stderr, f"exit {done.returncode} without a word")
+    tally.each(one)
+    t.note(f"exit codes of {len(tally.tried)} runs: {ended}")
     ok(0 in ended, "it never went well")
+    tally.end()
 
 
 @timeout(60)
