@@ -28,6 +28,7 @@ struct step {
 	struct verdict *verdicts; /* of failed items, in order */
 	unsigned verdict_count, verdict_capacity;
 	bool opened; /* a worker could be had */
+	bool slow;   /* as measured so far: look at the clock after each item */
 };
 
 struct executor {
@@ -123,6 +124,7 @@ static void step_begin(struct step *step, struct stage_run *run, uint64_t now_ns
 	stage_run_account(run, now_ns);
 	run->active++;
 	step->run = run;
+	step->slow = run->ns_per_item > SLOW_NS;
 	step->done = 0;
 	step->ns = 0;
 	step->verdict_count = 0;
@@ -254,7 +256,7 @@ static int step_prepare(struct step *step)
 /* Run the stage over its batch until it ends, the room does, or the time does. */
 static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 {
-	bool slow = step->run->ns_per_item > SLOW_NS, stop = false;
+	bool stop = false;
 	uint64_t begin_ns = clock_mono_ns(), now_ns = begin_ns;
 
 	if (step_prepare(step) < 0)
@@ -272,7 +274,7 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 		if (step->outcome[step->done] == UNTOUCHED)
 			break;
 		step->done++;
-		if (slow || step->done % FIRST_BATCH == 0) {
+		if (step->slow || step->done % FIRST_BATCH == 0) {
 			now_ns = clock_mono_ns();
 			stop = now_ns - started_ns > LIMIT_NS;
 		}
