@@ -107,7 +107,7 @@ def test_a_write_that_takes_half(t):
 
 @timeout(240)
 def test_many_writes_without_room_in_a_row(t):
-    each(t, "ENOSPC", WRITE, False, count=30)
+    each(t, "ENOSPC", WRITE, False, count=10)
 
 
 @timeout(240)
