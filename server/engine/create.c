@@ -115,6 +115,7 @@ struct fetch {
 	struct buf definition, record;
 	job_reply reply;
 	void *arg;
+	uint64_t deletions; /* the engine's when the read began */
 	int failed;
 	struct error err;
 };
@@ -131,10 +132,14 @@ static void fetch_read(uv_work_t *work)
 /* It may have come into the table meanwhile. */
 static struct job *take_in(struct fetch *fetch)
 {
-	struct job *job = engine_find(fetch->engine, &fetch->id);
+	struct job *job = engine_find_any(fetch->engine, &fetch->id);
 
-	if (job != NULL)
+	if (job != NULL && !job->deleted)
 		return job_ref(job);
+	if (job != NULL) {
+		error_set(&fetch->err, ERR_JOB_NOT_FOUND, "there is no such job");
+		return NULL;
+	}
 	job = job_load(fetch->engine, &fetch->id, &fetch->definition, &fetch->record, &fetch->err);
 	if (job == NULL)
 		return NULL;
@@ -148,6 +153,16 @@ static struct job *take_in(struct fetch *fetch)
 	return job;
 }
 
+static void fetch_done(uv_work_t *work, int status);
+
+static void begin_read(struct fetch *fetch)
+{
+	buf_clear(&fetch->definition);
+	buf_clear(&fetch->record);
+	fetch->deletions = fetch->engine->deletions;
+	uv_queue_work(fetch->engine->loop, &fetch->work, fetch_read, fetch_done);
+}
+
 static void fetch_done(uv_work_t *work, int status)
 {
 	struct fetch *fetch = work->data;
@@ -155,6 +170,10 @@ static void fetch_done(uv_work_t *work, int status)
 	struct job *job = NULL;
 
 	(void)status;
+	if (!fetch->failed && fetch->deletions != engine->deletions) {
+		begin_read(fetch); /* what was read may be gone since */
+		return;
+	}
 	engine->reads--;
 	if (!fetch->failed)
 		job = take_in(fetch);
@@ -185,6 +204,6 @@ int engine_fetch(struct engine *engine, const struct id *id, job_reply reply, vo
 	fetch->reply = reply;
 	fetch->arg = arg;
 	engine->reads++;
-	uv_queue_work(engine->loop, &fetch->work, fetch_read, fetch_done);
+	begin_read(fetch);
 	return 0;
 }

@@ -33,13 +33,20 @@ static unsigned chain_of(const struct id *id)
 	return ((unsigned)id->bytes[14] << 8 | id->bytes[15]) % JOB_CHAINS;
 }
 
-struct job *engine_find(struct engine *engine, const struct id *id)
+struct job *engine_find_any(struct engine *engine, const struct id *id)
 {
 	struct job *job = engine->jobs[chain_of(id)];
 
 	assert_on(ROLE_LOOP);
 	while (job != NULL && !id_equal(&job->id, id))
 		job = job->hash_next;
+	return job;
+}
+
+struct job *engine_find(struct engine *engine, const struct id *id)
+{
+	struct job *job = engine_find_any(engine, id);
+
 	return job == NULL || job->deleted ? NULL : job;
 }
 

@@ -119,6 +119,7 @@ struct engine {
 	struct list touched_jobs, touched_inputs;
 
 	/* totals since start */
+	uint64_t deletions; /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
 	_Atomic unsigned blocking_threads, open_calls;
 	_Atomic uint64_t open_pipelines;
@@ -137,6 +138,8 @@ struct expiry {
 struct job *job_new(struct engine *engine, const struct id *id, struct definition *def);
 /* Into the table, live or cached as its state says; the table holds a reference. */
 void engine_list_job(struct job *job);
+/* Also one that was deleted and whose record is not marked so yet. */
+struct job *engine_find_any(struct engine *engine, const struct id *id);
 void engine_unlist_job(struct job *job);
 /* It is done: nothing of it runs or waits any more. */
 void job_retire(struct job *job);

@@ -492,6 +492,7 @@ static void deleted(void *arg, struct job *job, const struct error *err)
 
 	job_ref(job);
 	if (err == NULL) {
+		job->engine->deletions++;
 		job_retire(job);
 		job_erase(job, ERASE_ALL);
 		job_tell(job, JOB_EVENT_DELETED);

@@ -326,12 +326,16 @@ static bool feed_part(struct pipeline *pipeline, struct input *input, uint32_t i
 		if (input->retries[at].head.had_results)
 			input->fate[index] |= FATE_RESULTS;
 	}
-	if (!feed_to(pipeline, MAX(pipeline->first, (unsigned)input->retries[at].head.stage), &item))
+	/* Before it goes: where there is no map stage it is over at once. */
+	if (input->fed_parts + 1 == count)
+		input->fate[index] |= FATE_FED;
+	if (!feed_to(pipeline, MAX(pipeline->first, (unsigned)input->retries[at].head.stage), &item)) {
+		input->fate[index] &= (uint8_t)~FATE_FED;
 		return false;
+	}
 	if (++input->fed_parts < count)
 		return true;
 	input->fed_parts = 0;
-	input->fate[index] |= FATE_FED;
 	input->fed++;
 	pipeline->fed++;
 	return true;
