@@ -73,9 +73,11 @@ static void add_settings(struct parse *parse, const struct settings *defaults, i
 
 		if ((setting->commands & parse->options->command) == 0)
 			continue;
-		if (heading == NULL || strcmp(heading, setting->group) != 0)
+		if (heading == NULL || strcmp(heading, setting->group) != 0) {
+			group++;
 			add_row(parse,
-				(struct argp_option){.doc = setting->group, .group = ++group});
+				(struct argp_option){.doc = setting->group, .group = group});
+		}
 		heading = setting->group;
 		add_setting(parse, defaults, i, group);
 	}

@@ -164,6 +164,7 @@ static int take_input(struct run *run, const struct definition *definition, stru
 	static char dash[] = "-";
 	static char *const standard_input[] = {dash};
 	struct feed_config *input = &run->job.input;
+	unsigned count = MAX(run->line.path_count, 1u);
 
 	if (definition->has_source && run->line.path_count > 0)
 		return error_set(err, ERR_BAD_REQUEST,
@@ -172,7 +173,7 @@ static int take_input(struct run *run, const struct definition *definition, stru
 			definition->stages[0].name);
 	*input = (struct feed_config){.loop = &run->loop,
 		.paths = run->line.path_count > 0 ? run->line.paths : standard_input,
-		.path_count = MAX(run->line.path_count, 1u),
+		.path_count = count,
 		.all_json = run->line.json,
 		.skip_invalid = run->line.skip,
 		.item_max = run->settings.engine.item_max};

@@ -85,7 +85,9 @@ static void print_choices(const json_t *schema)
 	size_t i;
 
 	json_array_foreach(json_object_get(schema, "enum"), i, choice)
+	{
 		printf("%s%s", i == 0 ? ": " : ", ", json_string_value(choice));
+	}
 }
 
 static bool is_required(const json_t *params, const char *name)

@@ -1,6 +1,7 @@
 #include "cli/units.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,18 +84,22 @@ int unit_parse(enum unit unit, const char *text, uint64_t *ret, struct error *er
 			err, ERR_BAD_REQUEST, "'%.60s' is not %s", text, units[unit].what);
 	if (!fits || __builtin_mul_overflow(whole, suffix->factor, &whole) || whole > INT64_MAX)
 		return error_set(err, ERR_BAD_REQUEST, "'%.60s' is too large a number", text);
-	*ret = whole + (uint64_t)(fraction * (double)suffix->factor + 0.5);
+	*ret = whole + (uint64_t)llround(fraction * (double)suffix->factor);
 	return 0;
 }
 
 void unit_format(enum unit unit, uint64_t value, char ret_text[static UNIT_TEXT_SIZE])
 {
-	const struct suffix *best = units[unit].suffixes;
+	const char *name = "";
+	uint64_t factor = 1;
 
-	for (const struct suffix *suffix = best; suffix->name != NULL; suffix++)
-		if (value % suffix->factor == 0 && (value > 0 || suffix->factor == 1))
-			best = suffix;
-	snprintf(ret_text, UNIT_TEXT_SIZE, "%llu%s%s",
-		(unsigned long long)(value / best->factor), *best->name != '\0' ? " " : "",
-		best->name);
+	for (const struct suffix *suffix = units[unit].suffixes; suffix->name != NULL;
+		suffix++) {
+		if (value % suffix->factor == 0 && (value > 0 || suffix->factor == 1)) {
+			name = suffix->name;
+			factor = suffix->factor;
+		}
+	}
+	snprintf(ret_text, UNIT_TEXT_SIZE, "%llu%s%s", (unsigned long long)(value / factor),
+		*name != '\0' ? " " : "", name);
 }
