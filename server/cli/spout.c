@@ -106,10 +106,14 @@ static void write_failed(struct spout *spout, int code)
 /* What was written is not needed any more; that it cannot be trimmed harms only memory. */
 static void trim(struct spout *spout)
 {
+	uint64_t from = spout->written;
 	struct error err;
 
+	spout->written = spout->coming;
 	if (spout->config.log == LEDGER_RESULTS)
 		job_trim_results(spout->job, spout->written, &err);
+	else
+		job_trim_failures(spout->job, from, spout->written, &err);
 }
 
 static void on_written(void *arg, ssize_t result)
@@ -122,7 +126,6 @@ static void on_written(void *arg, ssize_t result)
 		write_failed(spout, (int)-result);
 	if (spout->over)
 		return;
-	spout->written = spout->coming;
 	trim(spout);
 	spout_wake(spout);
 	if (spout->config.wrote != NULL)

@@ -115,6 +115,8 @@ int job_retry(struct job *job, const uint64_t *items, size_t count,
 
 /* Results before number `upto` were read and are not needed again (`leat run`, /v1/run). */
 int job_trim_results(struct job *job, uint64_t upto, struct error *err);
+/* The same of failures with numbers from `from` on (`leat run`): they cannot be retried then. */
+int job_trim_failures(struct job *job, uint64_t from, uint64_t upto, struct error *err);
 
 /* ---- waiting for something to happen to a job ---- */
 

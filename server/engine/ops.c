@@ -353,15 +353,21 @@ void job_erase(struct job *job, enum erase_what what)
 
 struct trim {
 	struct commit_op op;
-	struct job *job;
-	uint64_t upto;
+	struct job *job; /* a reference */
+	enum ledger_log log;
+	uint64_t from, upto;
 };
 
 static int trim_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
 {
 	struct trim *trim = CONTAINER_OF(op, struct trim, op);
 
-	return ledger->ops->trim_results(ledger, &trim->job->id, trim->upto, err);
+	if (trim->log == LEDGER_RESULTS)
+		return ledger->ops->trim_results(ledger, &trim->job->id, trim->upto, err);
+	for (uint64_t seq = trim->from; seq < trim->upto; seq++)
+		if (ledger->ops->drop_failure(ledger, &trim->job->id, seq, err) < 0)
+			return -1;
+	return 0;
 }
 
 static void trim_done(struct commit_op *op, const struct error *err)
@@ -373,7 +379,8 @@ static void trim_done(struct commit_op *op, const struct error *err)
 	mem_free(trim);
 }
 
-int job_trim_results(struct job *job, uint64_t upto, struct error *err)
+static int submit_trim(struct job *job, enum ledger_log log, uint64_t from, uint64_t upto,
+	struct error *err)
 {
 	struct trim *trim = mem_zalloc(sizeof(*trim));
 
@@ -383,9 +390,21 @@ int job_trim_results(struct job *job, uint64_t upto, struct error *err)
 	trim->op.apply = trim_apply;
 	trim->op.done = trim_done;
 	trim->op.must = true;
-	trim->op.bytes = 256;
+	trim->op.bytes = 256 + (log == LEDGER_FAILURES ? (upto - from) * 32 : 0);
 	trim->job = job_ref(job);
+	trim->log = log;
+	trim->from = from;
 	trim->upto = upto;
 	committer_submit(job->engine->committer, &trim->op);
 	return 0;
+}
+
+int job_trim_results(struct job *job, uint64_t upto, struct error *err)
+{
+	return submit_trim(job, LEDGER_RESULTS, 0, upto, err);
+}
+
+int job_trim_failures(struct job *job, uint64_t from, uint64_t upto, struct error *err)
+{
+	return submit_trim(job, LEDGER_FAILURES, from, upto, err);
 }

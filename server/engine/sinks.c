@@ -26,9 +26,19 @@ bool sink_possible(struct pipeline *pipeline)
 	return false;
 }
 
+/* What a turn found out; added to the pipeline under its lock at the end. */
+struct turn {
+	struct stage_run *run;
+	struct stage_ctx ctx;
+	uint64_t in, failed, retries;
+	struct error failure; /* why the job must fail; code 0: it need not */
+};
+
 /* Up to `attempts` at once, without waiting in between: what waits would hold up all others. */
-static bool take_item(struct stage_run *run, struct stage_ctx *ctx, struct item *item)
+static bool take_item(struct turn *turn, struct item *item)
 {
+	struct stage_run *run = turn->run;
+	struct stage_ctx *ctx = &turn->ctx;
 	unsigned attempt = 0;
 
 	for (;;) {
@@ -38,13 +48,15 @@ static bool take_item(struct stage_run *run, struct stage_ctx *ctx, struct item 
 		if (ctx->verdict.kind == FAILURE_PERMANENT || ++attempt >= run->def->attempts)
 			return false;
 		item->attempt++;
-		run->counts.retries++;
+		turn->retries++;
 	}
 }
 
-static void item_failed(struct flush *flush, struct stage_run *run, const struct item *item,
-	struct outcome *outcome, const struct verdict *verdict)
+static void item_failed(struct flush *flush, struct turn *turn, const struct item *item,
+	struct outcome *outcome)
 {
+	const struct verdict *verdict = &turn->ctx.verdict;
+	struct stage_run *run = turn->run;
 	struct failure_head head = {
 		.version = BLOCK_VERSION,
 		.kind = (uint8_t)verdict->kind,
@@ -61,20 +73,20 @@ static void item_failed(struct flush *flush, struct stage_run *run, const struct
 
 	outcome->fate |= FATE_FAILED;
 	outcome->failures++;
-	run->counts.failed++;
+	turn->failed++;
 	if (run->def->on_error == ON_ERROR_FAIL)
-		error_set(&run->pipeline->failure, ERR_JOB_ITEM,
+		error_set(&turn->failure, ERR_JOB_ITEM,
 			"item %llu failed at stage '%s': %s", (unsigned long long)head.item,
 			run->def->name, verdict->text);
 	if (run->def->on_error == ON_ERROR_DROP)
 		return;
 	if (failure_encode(head, verdict->text, item_text(item), &record) < 0 ||
 		flush_failure(flush, record.data, record.len) < 0)
-		pipeline_lost(run->pipeline);
+		error_no_memory(&turn->failure);
 	buf_done(&record);
 }
 
-static void take_items(struct flush *flush, struct stage_run *run, struct stage_ctx *ctx)
+static void take_items(struct flush *flush, struct turn *turn)
 {
 	struct item *item = flush->sunk.at;
 
@@ -82,16 +94,18 @@ static void take_items(struct flush *flush, struct stage_run *run, struct stage_
 		struct outcome *outcome = &flush->outcomes[at];
 
 		for (uint32_t n = 0; n < outcome->results; n++, item++) {
-			run->counts.in++;
-			if (!take_item(run, ctx, item))
-				item_failed(flush, run, item, outcome, &ctx->verdict);
+			turn->in++;
+			if (!take_item(turn, item))
+				item_failed(flush, turn, item, outcome);
 		}
 	}
-	ctx->emitter->out.count = 0; /* a sink has nobody to emit to */
+	turn->ctx.emitter->out.count = 0; /* a sink has nobody to emit to */
 }
 
-static void checkpoint(struct flush *flush, struct stage_run *run, struct stage_ctx *ctx)
+static void checkpoint(struct flush *flush, struct turn *turn)
 {
+	struct stage_run *run = turn->run;
+	struct stage_ctx *ctx = &turn->ctx;
 	enum stage_result result;
 
 	if (run->stage->checkpoint == NULL)
@@ -101,13 +115,15 @@ static void checkpoint(struct flush *flush, struct stage_run *run, struct stage_
 	ctx->state_out = &flush->state;
 	result = run->stage->checkpoint(run->instance, ctx);
 	if (result != STAGE_OK)
-		error_set(&run->pipeline->failure, ERR_JOB_STAGE,
+		error_set(&turn->failure, ERR_JOB_STAGE,
 			"sink '%s' could not save its state: %s", run->def->name, ctx->verdict.text);
 	flush->has_state = flush->state.len > 0;
 }
 
-static char *make_report(struct stage_run *run, struct stage_ctx *ctx)
+static char *make_report(struct turn *turn)
 {
+	struct stage_run *run = turn->run;
+	struct stage_ctx *ctx = &turn->ctx;
 	const struct items *out = &ctx->emitter->out;
 	char *report;
 
@@ -122,46 +138,62 @@ static char *make_report(struct stage_run *run, struct stage_ctx *ctx)
 	return report;
 }
 
-bool sink_run(struct pipeline *pipeline)
+/* Lock held. The turn is over. */
+static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *flush)
 {
-	struct stage_run *run = pipeline->sink;
-	struct emitter emitter = { 0 };
-	struct stage_ctx ctx = { .emitter = &emitter, .run = run };
-	struct flush *flush;
-	uint64_t begin_ns;
+	struct stage_run *run = turn->run;
 
-	assert_on(ROLE_COMPUTE);
-	if (!sink_possible(pipeline))
-		return false;
-	flush = tail_take(pipeline, clock_mono_ns(), true);
-	begin_ns = clock_mono_ns();
-	stage_run_account(run, begin_ns);
-	run->active++;
-	pipeline->sink_busy = true;
-	pipeline->in_hand++;
-	pthread_mutex_unlock(&pipeline->lock);
-	if (flush != NULL) {
-		take_items(flush, run, &ctx);
-		checkpoint(flush, run, &ctx);
-	} else {
-		pipeline->report = make_report(run, &ctx);
-	}
-	pipeline_lock(pipeline);
 	stage_run_account(run, clock_mono_ns());
 	run->active--;
 	pipeline->in_hand--;
 	pipeline->sink_busy = false;
-	if (flush == NULL) {
-		pipeline->report_done = true;
-	} else if (pipeline->stopped) {
+	run->counts.in += turn->in;
+	run->counts.failed += turn->failed;
+	run->counts.retries += turn->retries;
+	if (pipeline->failure.code == ERR_NONE)
+		pipeline->failure = turn->failure;
+	if (flush == NULL)
+		return;
+	if (pipeline->stopped || turn->failure.code == ERR_NO_MEMORY) {
 		flush_drop(flush);
+		return;
+	}
+	if (flush->stages != NULL)
+		flush->stages[run->index] = stage_run_counts(run);
+	committer_submit(pipeline->engine->committer, &flush->op);
+}
+
+bool sink_run(struct pipeline *pipeline)
+{
+	struct emitter emitter = { 0 };
+	struct turn turn = { .run = pipeline->sink, .ctx = { .emitter = &emitter } };
+	struct flush *flush;
+	char *report = NULL;
+
+	assert_on(ROLE_COMPUTE);
+	if (!sink_possible(pipeline))
+		return false;
+	turn.ctx.run = turn.run;
+	flush = tail_take(pipeline, clock_mono_ns(), true);
+	stage_run_account(turn.run, clock_mono_ns());
+	turn.run->active++;
+	pipeline->sink_busy = true;
+	pipeline->in_hand++;
+	pthread_mutex_unlock(&pipeline->lock);
+	if (flush != NULL) {
+		take_items(flush, &turn);
+		checkpoint(flush, &turn);
 	} else {
-		if (flush->stages != NULL)
-			flush->stages[run->index] = stage_run_counts(run);
-		committer_submit(pipeline->engine->committer, &flush->op);
+		report = make_report(&turn);
+	}
+	pipeline_lock(pipeline);
+	settle(pipeline, &turn, flush);
+	if (flush == NULL) {
+		pipeline->report = report;
+		pipeline->report_done = true;
 	}
 	emitter.out.count = 0;
 	emitter_done(&emitter);
-	ctx_done(&ctx);
+	ctx_done(&turn.ctx);
 	return true;
 }
