@@ -10,7 +10,8 @@
 #include "cli/command.h"
 #include "cli/failures.h"
 
-#define UNREAD_MAX (64u << 20)
+#define UNREAD_MAX    (64u << 20)
+#define FAILURE_BYTES 200 /* of a failure besides its input */
 
 static void look_if_over(struct run_job *run);
 
@@ -86,16 +87,24 @@ void run_job_interrupt(struct run_job *run, int number)
 
 /* ---- a slow reader of our output ---- */
 
-/* About how many bytes of results wait to be written: by their mean size. */
+static uint64_t waiting(uint64_t committed, const struct spout *spout)
+{
+	return committed - MIN(committed, spout_next(spout));
+}
+
+/* About how many bytes of results and failures wait to be written: by their mean size. */
 static uint64_t unread_bytes(const struct run_job *run)
 {
 	const struct job_record *record = job_record(run->job);
-	uint64_t next = spout_next(run->results);
+	double result = (double)record->result_bytes / (double)MAX(record->results, 1ull);
+	double failure =
+		FAILURE_BYTES + (double)record->bytes / (double)MAX(record->received, 1ull);
 
-	if (record->results <= next)
-		return 0;
-	return (uint64_t)((double)record->result_bytes / (double)record->results *
-			  (double)(record->results - next));
+	/* Failures that nobody reads any more hold nothing up. */
+	if (run->failures_over)
+		failure = 0;
+	return (uint64_t)(result * (double)waiting(record->results, run->results) +
+			  failure * (double)waiting(record->next_failure, run->failures));
 }
 
 static void look_at_unread(struct run_job *run);
@@ -294,6 +303,7 @@ static int open_spouts(struct run_job *run, struct error *err)
 		.fd = run->failures_fd,
 		.arg = run,
 		.render = render_failures,
+		.wrote = on_wrote,
 		.ended = on_failures_over};
 
 	if (spout_open(&results, run->job, &run->results, err) < 0 ||

@@ -290,12 +290,29 @@ def test_a_slow_reader_bounds_its_memory(t):
     wait_until_calm(t, process)
     if not t.settings.sanitizer:
         within(proc.peak_rss_kib(process.pid), 0, 250 << 10, "peak RSS in KiB")
-    process.send_signal(signal.SIGCONT)
     for value in range(1, 1000):
         eq(json.loads(read_line(t, process.stdout))["n"], value)
     process.stdout.close()
     process.stdout = None
     ends(t, process, 141)
+
+
+@slow
+@timeout(90)
+def test_a_slow_reader_of_failures_bounds_its_memory(t):
+    template = json.dumps({"n": "$i", "text": "y" * 500})
+    process = start(t, "run", "range,fail", "--set", "range.to=100000000", "--set",
+                    f"range.template={template}")
+    read_line(t, process.stderr)
+    wait_until_calm(t, process)
+    if not t.settings.sanitizer:
+        within(proc.peak_rss_kib(process.pid), 0, 250 << 10, "peak RSS in KiB")
+    for value in range(1, 1000):
+        ok(f"failed item {value} at fail" in read_line(t, process.stderr), "in order")
+    process.send_signal(signal.SIGINT)
+    process.stderr.close()
+    process.stderr = None
+    ends(t, process, 130)
 
 
 @slow
