@@ -77,6 +77,7 @@ struct input *builder_finish(struct builder *builder, enum block_kind kind)
 {
 	struct block_head *head = (struct block_head *)builder->slab->data;
 	struct input *input;
+	bool damaged;
 
 	*head = (struct block_head){
 		.version = BLOCK_VERSION, .kind = (uint8_t)kind, .count = builder->count
@@ -84,7 +85,7 @@ struct input *builder_finish(struct builder *builder, enum block_kind kind)
 	block_seal(head, builder->used - sizeof(*head));
 	builder->offsets[builder->count] = builder->used;
 	input = input_new(builder->slab, builder->used, head,
-		kind == BLOCK_LINES ? builder->offsets : NULL);
+		kind == BLOCK_LINES ? builder->offsets : NULL, &damaged);
 	if (input == NULL)
 		return NULL;
 	builder->slab = NULL;

@@ -91,11 +91,12 @@ static bool index_retries(struct input *input, uint32_t parts)
 }
 
 struct input *input_new(struct slab *slab, uint32_t size, const struct block_head *head,
-	const uint32_t *offsets)
+	const uint32_t *offsets, bool *ret_damaged)
 {
 	struct input *input = allocate(head->count);
 	bool indexed = true;
 
+	*ret_damaged = false;
 	if (input == NULL)
 		return NULL;
 	atomic_init(&input->refs, 1);
@@ -113,6 +114,8 @@ struct input *input_new(struct slab *slab, uint32_t size, const struct block_hea
 	else
 		indexed = head->kind == BLOCK_RETRIES ? index_retries(input, head->count) : index_lines(input);
 	if (!indexed) {
+		*ret_damaged = head->kind == BLOCK_LINES ||
+			       (input->retries != NULL && input->groups != NULL);
 		mem_free(input->retries);
 		mem_free(input->groups);
 		mem_free(input);
@@ -141,6 +144,7 @@ int input_decode(const void *bytes, size_t len, const uint8_t *bitmap, size_t bi
 	struct block_head head;
 	struct input *input;
 	struct slab *slab;
+	bool damaged;
 
 	if (block_check(bytes, len, &head, err) < 0)
 		return -1;
@@ -148,11 +152,12 @@ int input_decode(const void *bytes, size_t len, const uint8_t *bitmap, size_t bi
 	if (slab == NULL)
 		return error_no_memory(err);
 	memcpy(slab->data, bytes, len);
-	input = input_new(slab, (uint32_t)len, &head, NULL);
+	input = input_new(slab, (uint32_t)len, &head, NULL, &damaged);
 	if (input == NULL) {
 		slab_unref(slab);
-		return error_set(err, ERR_STORE, "input block %llu is damaged or memory is short",
-			(unsigned long long)head.number);
+		return damaged ? error_set(err, ERR_STORE, "input block %llu is damaged",
+					 (unsigned long long)head.number)
+			       : error_no_memory(err);
 	}
 	take_bitmap(input, bitmap, bitmap_len);
 	input->stored = input->stored_next = true;

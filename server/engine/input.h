@@ -72,7 +72,7 @@ struct input {
 /* Takes the slab (head and texts, `size` bytes) and builds the index. NULL without memory;
  * the slab is then still the caller's. `offsets` may be NULL: the texts are then scanned. */
 struct input *input_new(struct slab *slab, uint32_t size, const struct block_head *head,
-	const uint32_t *offsets);
+	const uint32_t *offsets, bool *ret_damaged);
 /* From the ledger's bytes: checked, with its bitmap. ERR_STORE when damaged. */
 int input_decode(const void *bytes, size_t len, const uint8_t *bitmap, size_t bitmap_len,
 	struct input **ret, struct error *err);

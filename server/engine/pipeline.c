@@ -205,7 +205,7 @@ unsigned pipeline_wake_mask(struct pipeline *pipeline)
 	unsigned wake = 0;
 
 	if (pipeline->stopped)
-		return pipeline->in_hand == 0 ? WAKE_LOOP : 0;
+		return pipeline->in_hand == 0 || pipeline->failure.code != ERR_NONE ? WAKE_LOOP : 0;
 	pipeline_feed(pipeline);
 	pipeline_drain_overflow(pipeline);
 	if (activation_possible(pipeline) || source_possible(pipeline) || sink_possible(pipeline))
@@ -592,6 +592,12 @@ void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
 void pipeline_lost(struct pipeline *pipeline)
 {
 	error_set(&pipeline->failure, ERR_NO_MEMORY, "memory ran out while items were handed on");
+	/* Not one outcome more: half of an item may stand in the flush, and order may be promised. */
+	if (pipeline->flush != NULL) {
+		pipeline->flush_bytes -= MIN(pipeline->flush_bytes, pipeline->flush->bytes);
+		flush_free(TAKE(pipeline->flush));
+	}
+	pipeline_stop(pipeline);
 }
 
 void pipeline_count_parts(struct pipeline *pipeline, const struct item *item, uint32_t n)

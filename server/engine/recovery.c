@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/flush.h"
 #include "engine/internal.h"
 #include "engine/stages_life.h"
 
@@ -272,7 +273,7 @@ static bool is_quiet(struct pipeline *pipeline)
 
 	pipeline_lock(pipeline);
 	quiet = pipeline->in_hand == 0 && pipeline->appending_bytes == 0 &&
-		pipeline->flush_bytes == 0;
+		pipeline->flush_bytes == (pipeline->flush == NULL ? 0 : pipeline->flush->bytes);
 	pthread_mutex_unlock(&pipeline->lock);
 	return quiet;
 }
@@ -414,14 +415,13 @@ static void take_up(struct found *found, struct job *job)
 int engine_recover(struct engine *engine, struct error *err)
 {
 	struct found found = { .engine = engine };
-
-	struct list *link;
+	struct list *first;
 
 	list_init(&found.jobs);
 	if (engine->ledger->ops->each_job(engine->ledger, NULL, found_job, &found, err) < 0)
 		return -1;
-	while ((link = list_pop(&found.jobs)) != NULL)
-		take_up(&found, LIST_ENTRY(link, struct job, link));
+	while ((first = list_pop(&found.jobs)) != NULL)
+		take_up(&found, LIST_ENTRY(first, struct job, link));
 	log_info("recovered", "live=%u done=%u erasing=%u", found.live, found.done, found.erasing);
 	LIST_EACH(&engine->live, link)
 	{

@@ -155,6 +155,7 @@ static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *f
 	if (flush == NULL)
 		return;
 	if (pipeline->stopped || turn->failure.code == ERR_NO_MEMORY) {
+		pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);
 		flush_drop(flush);
 		return;
 	}

@@ -43,17 +43,18 @@ static struct held *hold(struct pipeline *pipeline, const struct item *item)
 	return held;
 }
 
-static void hold_result(struct pipeline *pipeline, const struct item *item)
+static bool hold_result(struct pipeline *pipeline, const struct item *item)
 {
 	struct held *held = hold(pipeline, item);
 
 	if (held == NULL)
-		return;
+		return false;
 	slab_ref_n(item->slab, 1);
 	held->slab = item->slab;
 	held->off = item->off;
 	held->len = item->len;
 	pipeline->held_bytes += held->len;
+	return true;
 }
 
 /* Parts sort in the order in which they were emitted; insertion into a reversed list is nearly
@@ -163,7 +164,7 @@ static void released(struct pipeline *pipeline, struct input *input, uint32_t n)
 /* Ordered: hand over from the front as long as items there are over. */
 static void advance(struct pipeline *pipeline)
 {
-	while (!list_empty(&pipeline->inputs)) {
+	while (!list_empty(&pipeline->inputs) && !pipeline->stopped) {
 		struct input *input = LIST_ENTRY(pipeline->inputs.next, struct input, order);
 		uint32_t index = input->released;
 
@@ -235,8 +236,8 @@ static bool straight(struct pipeline *pipeline, const struct item *item)
 
 void tail_result(struct pipeline *pipeline, const struct item *item)
 {
-	if (!straight(pipeline, item)) {
-		hold_result(pipeline, item);
+	/* What cannot be held is not over: it runs again when the job is built again. */
+	if (!pipeline->stopped && !straight(pipeline, item) && hold_result(pipeline, item)) {
 		item->input->fate[item->index] |= FATE_RESULTS;
 		part_over(pipeline, item->input, item->index);
 	}
@@ -245,6 +246,8 @@ void tail_result(struct pipeline *pipeline, const struct item *item)
 
 void tail_filtered(struct pipeline *pipeline, const struct item *item)
 {
+	if (pipeline->stopped)
+		return;
 	part_over(pipeline, item->input, item->index);
 }
 
@@ -266,10 +269,16 @@ void tail_failed(struct pipeline *pipeline, const struct item *item, unsigned st
 	};
 	struct held *held;
 
+	if (pipeline->stopped)
+		return;
 	input->fate[item->index] |= FATE_FAILED;
 	held = keep ? hold(pipeline, item) : NULL;
-	if (held != NULL && failure_encode(head, verdict->text, item_text(item), &held->failure) < 0)
+	if (keep && held == NULL)
+		return;
+	if (keep && failure_encode(head, verdict->text, item_text(item), &held->failure) < 0) {
 		pipeline_lost(pipeline);
+		return;
+	}
 	part_over(pipeline, input, item->index);
 }
 
