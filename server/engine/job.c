@@ -316,6 +316,24 @@ static bool over_limits(struct job *job, struct error *ret_why)
 	return false;
 }
 
+/* Its counters may say that it is over: an item may have failed it all the same (the next look
+ * takes that up), and a source that was told to stop may be at its last items. */
+static bool may_finish(const struct job *job)
+{
+	struct pipeline *pipeline = job->pipeline;
+	bool may;
+
+	if (job->retrying > 0 || job->resetting)
+		return false;
+	if (pipeline == NULL)
+		return true;
+	pipeline_lock(pipeline);
+	may = pipeline->failure.code == ERR_NONE && !pipeline->source_busy &&
+	      pipeline->appending_bytes == 0;
+	pthread_mutex_unlock(&pipeline->lock);
+	return may;
+}
+
 void job_check_end(struct job *job)
 {
 	const struct job_record *record = &job->record;
@@ -326,7 +344,7 @@ void job_check_end(struct job *job)
 	if (over_limits(job, &why))
 		job_fail(job, &why);
 	else if (record->input_closed && job_record_finished(record) == record->received &&
-		 job->retrying == 0 && !job->resetting)
+		 may_finish(job))
 		job_finish(job);
 }
 
