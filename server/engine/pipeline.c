@@ -119,7 +119,7 @@ void pipeline_unref(struct pipeline *pipeline)
 
 static void drop_input(struct input *input)
 {
-	/* One reference is the list's, one each item's that has handed over no outcome. */
+	/* One reference is this list's, one each item's that has handed over no outcome. */
 	input_unref_n(input, input->count - input->released + 1);
 }
 
@@ -141,6 +141,8 @@ void pipeline_free(struct pipeline *pipeline)
 		slab_unref(pipeline->delayed[at].item.slab);
 	if (pipeline->flush != NULL)
 		flush_free(pipeline->flush);
+	LIST_EACH(&pipeline->inbox, link)
+		input_unref_n(LIST_ENTRY(link, struct input, link), 1);
 	LIST_EACH(&pipeline->inputs, link)
 		drop_input(LIST_ENTRY(link, struct input, order));
 	mem_free(pipeline->delayed);
@@ -251,8 +253,8 @@ void pipeline_add_input(struct pipeline *pipeline, struct input *input)
 		input_unref_n(input, 1);
 		return;
 	}
-	/* From here on the maker's reference is the list's; add the items' own. */
-	input_ref_n(input, input->count);
+	/* The maker's reference is from here on that of `inputs`; add the inbox's and the items'. */
+	input_ref_n(input, input->count + 1);
 	list_append(&pipeline->inbox, &input->link);
 	list_append(&pipeline->inputs, &input->order);
 	pipeline->inbox_bytes += input->size;
@@ -263,6 +265,7 @@ static void input_fed(struct pipeline *pipeline, struct input *input)
 	list_remove(&input->link);
 	pipeline->inbox_bytes -= input->size;
 	pipeline->backlog_bytes -= MIN(pipeline->backlog_bytes, (uint64_t)input->size);
+	input_unref_n(input, 1);
 }
 
 static struct item feed_item(struct input *input, uint32_t index)
