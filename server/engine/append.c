@@ -116,7 +116,8 @@ static void withdraw(struct pipeline *pipeline, struct input *input)
 		pipeline->backlog_bytes -= MIN(pipeline->backlog_bytes, (uint64_t)input->size);
 		return;
 	}
-	for (uint32_t index = input->fed; index < input->count; index++)
+	/* One of whose parts only some were fed goes the whole way. */
+	for (uint32_t index = input->fed + (input->fed_parts > 0); index < input->count; index++)
 		input->fate[index] |= FATE_DONE | FATE_OVER;
 }
 

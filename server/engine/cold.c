@@ -36,12 +36,12 @@ static void read_blocks(uv_work_t *work)
 			found = 0; /* committed, but the loop has not heard of it yet */
 		if (found <= 0)
 			break;
-		read->from = block + 1;
 		found = input_decode(bytes.data, bytes.len, (const uint8_t *)bitmap.data, bitmap.len,
 			&input, &read->err);
 		if (found < 0)
 			break;
 		found = 1;
+		read->from = block + 1;
 		input->job = read->job->id;
 		read->inputs[read->count++] = input;
 		size += input->size;
