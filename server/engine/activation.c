@@ -129,6 +129,8 @@ static void step_begin(struct step *step, struct stage_run *run, uint64_t now_ns
 	step->ns = 0;
 	step->verdict_count = 0;
 	step->ctx.run = run;
+	step->ctx.item = NULL; /* for worker_open: it has none */
+	step->ctx.failed = false;
 }
 
 static int step_reserve(struct items *in, uint32_t count)
@@ -266,6 +268,8 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 		for (; step->done < step->in.count; step->done++) {
 			step->outcome[step->done] = UNTOUCHED;
 			note_failure(step);
+			if (step->outcome[step->done] == UNTOUCHED)
+				break;
 		}
 		return;
 	}

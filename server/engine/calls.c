@@ -456,6 +456,7 @@ static void *blocking_main(void *arg)
 {
 	struct blocking_thread *thread = arg;
 	struct pipeline *pipeline = thread->pipeline;
+	struct engine *engine = pipeline->engine;
 	struct stage_run *run = thread->run;
 	struct call *call;
 
@@ -472,8 +473,9 @@ static void *blocking_main(void *arg)
 	}
 	run->threads--;
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-	atomic_fetch_sub(&pipeline->engine->blocking_threads, 1);
+	/* In this order: when engine_close() sees no thread, none holds a pipeline. */
 	pipeline_unref(pipeline);
+	atomic_fetch_sub(&engine->blocking_threads, 1);
 	return NULL;
 }
 
