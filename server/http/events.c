@@ -99,7 +99,7 @@ static ssize_t job_read(struct request *request, char *to, size_t max)
 			return READ_CUT;
 		stream->comment = false;
 		if (stream->out.len == 0)
-			return READ_WAIT;
+			return READ_IDLE;
 		stream->last_ns = clock_mono_ns();
 	}
 	return drain(&stream->out, &stream->at, to, max);
@@ -321,7 +321,7 @@ static ssize_t all_read(struct request *request, char *to, size_t max)
 		return READ_CUT;
 	stream->comment = false;
 	if (stream->out.len == 0)
-		return READ_WAIT;
+		return READ_IDLE;
 	stream->last_ns = clock_mono_ns();
 	return drain(&stream->out, &stream->at, to, max);
 }

@@ -290,7 +290,7 @@ static ssize_t read_on(struct outlet *outlet, char *to, size_t max)
 		buf_done(&outlet->out);
 		outlet->at = 0;
 	}
-	return READ_WAIT;
+	return READ_IDLE;
 }
 
 static ssize_t read_more(struct outlet *outlet, char *to, size_t max)

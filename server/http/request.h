@@ -38,7 +38,8 @@
 struct request;
 
 enum {
-	READ_WAIT = 0,
+	READ_WAIT = 0,  /* request_go_on() comes soon */
+	READ_IDLE = -3, /* it may take long: the buffer's memory is given back meanwhile */
 	READ_END = -1,
 	READ_CUT = -2, /* close the connection: nobody may take this for the whole reply */
 };
