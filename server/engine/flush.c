@@ -133,19 +133,29 @@ int flush_result(struct flush *flush, uint64_t item, const char *text, uint32_t 
 	return 0;
 }
 
-int flush_failure(struct flush *flush, const void *record, size_t len)
+int flush_failure_at(struct flush *flush, struct failure_rec ***place, const void *record,
+	size_t len)
 {
 	struct failure_rec *failure = mem_alloc(sizeof(*failure) + len);
 
 	if (failure == NULL)
 		return -1;
-	failure->next = NULL;
+	failure->next = **place;
 	failure->len = len;
 	memcpy(failure->bytes, record, len);
-	*flush->failures_end = failure;
-	flush->failures_end = &failure->next;
+	**place = failure;
+	*place = &failure->next;
+	if (failure->next == NULL)
+		flush->failures_end = &failure->next;
 	flush->bytes += len;
 	return 0;
+}
+
+int flush_failure(struct flush *flush, const void *record, size_t len)
+{
+	struct failure_rec **end = flush->failures_end;
+
+	return flush_failure_at(flush, &end, record, len);
 }
 
 /* ---- on the commit thread ---- */

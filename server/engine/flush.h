@@ -67,6 +67,9 @@ int flush_outcome(struct flush *flush, struct input *input, uint32_t index, uint
 	uint32_t results, uint32_t failures);
 int flush_result(struct flush *flush, uint64_t item, const char *text, uint32_t len);
 int flush_failure(struct flush *flush, const void *record, size_t len);
+/* The same in the middle, at `*place`, which moves on behind it. */
+int flush_failure_at(struct flush *flush, struct failure_rec ***place, const void *record,
+	size_t len);
 
 /* The commit_op's functions are set by this. */
 void flush_arm(struct flush *flush);

@@ -53,7 +53,7 @@ static bool take_item(struct turn *turn, struct item *item)
 }
 
 static void item_failed(struct flush *flush, struct turn *turn, const struct item *item,
-	struct outcome *outcome)
+	struct outcome *outcome, struct failure_rec ***place)
 {
 	const struct verdict *verdict = &turn->ctx.verdict;
 	struct stage_run *run = turn->run;
@@ -72,7 +72,6 @@ static void item_failed(struct flush *flush, struct turn *turn, const struct ite
 	struct buf record = BUF_INIT;
 
 	outcome->fate |= FATE_FAILED;
-	outcome->failures++;
 	turn->failed++;
 	if (run->def->on_error == ON_ERROR_FAIL)
 		error_set(&turn->failure, ERR_JOB_ITEM,
@@ -80,8 +79,9 @@ static void item_failed(struct flush *flush, struct turn *turn, const struct ite
 			run->def->name, verdict->text);
 	if (run->def->on_error == ON_ERROR_DROP)
 		return;
+	outcome->failures++;
 	if (failure_encode(head, verdict->text, item_text(item), &record) < 0 ||
-		flush_failure(flush, record.data, record.len) < 0)
+		flush_failure_at(flush, place, record.data, record.len) < 0)
 		error_no_memory(&turn->failure);
 	buf_done(&record);
 }
@@ -89,14 +89,19 @@ static void item_failed(struct flush *flush, struct turn *turn, const struct ite
 static void take_items(struct flush *flush, struct turn *turn)
 {
 	struct item *item = flush->sunk.at;
+	struct failure_rec **place = &flush->failures;
 
 	for (uint32_t at = 0; at < flush->outcome_count; at++) {
 		struct outcome *outcome = &flush->outcomes[at];
 
+		/* What fails here stands beside what failed in the maps: an item's failures are
+		 * neighbours in the log, so that they run again as one item. */
+		for (uint32_t n = 0; n < outcome->failures; n++)
+			place = &(*place)->next;
 		for (uint32_t n = 0; n < outcome->results; n++, item++) {
 			turn->in++;
 			if (!take_item(turn, item))
-				item_failed(flush, turn, item, outcome);
+				item_failed(flush, turn, item, outcome, &place);
 		}
 	}
 	turn->ctx.emitter->out.count = 0; /* a sink has nobody to emit to */
