@@ -192,8 +192,7 @@ static void append_done(struct commit_op *op, const struct error *err)
 		job->engine->items_accepted += append->items;
 		if (append->key != NULL)
 			append->key->lines = MAX(append->key->lines, append->key_lines);
-		if (list_empty(&job->touched_loop))
-			list_append(&job->engine->touched_loop, &job->touched_loop);
+		job_committed(job);
 	}
 	settle(append, err);
 	if (append->done != NULL)

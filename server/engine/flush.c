@@ -331,8 +331,7 @@ static void flush_done(struct commit_op *op, const struct error *err)
 	if (err == NULL) {
 		job->engine->items_finished += flush->outcome_count;
 		job->results_new = true;
-		if (list_empty(&job->touched_loop))
-			list_append(&job->engine->touched_loop, &job->touched_loop);
+		job_committed(job);
 	}
 	pipeline_lock(pipeline);
 	pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);

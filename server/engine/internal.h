@@ -189,6 +189,8 @@ struct job_op {
 int job_submit(struct job *job, struct job_op op, struct error *err);
 /* The loop's copy of the record becomes what is on disk. */
 void job_refresh(struct job *job);
+/* Something of it was committed: it is looked at when the round is over. Loop. */
+void job_committed(struct job *job);
 /* Commit thread: the job's record, the block's bits are part of this transaction. */
 void job_touch(struct job *job);
 /* Commit thread: it has ended or is being erased; what comes late must not count. */

@@ -88,6 +88,21 @@ static int before_commit(void *arg, struct ledger *ledger, struct error *err)
 	return 0;
 }
 
+/* A commit has happened, so this must not fail: without memory for its texts a record is
+ * copied without them. */
+static void copy_record(struct job_record *to, struct job_record *from)
+{
+	char *error, *report;
+
+	if (job_record_copy(to, from) == 0)
+		return;
+	error = TAKE(from->error);
+	report = TAKE(from->report);
+	job_record_copy(to, from);
+	from->error = error;
+	from->report = report;
+}
+
 static void on_commit(void *arg)
 {
 	struct engine *engine = arg;
@@ -105,9 +120,9 @@ static void on_commit(void *arg)
 	{
 		struct job *job = LIST_ENTRY(link, struct job, touched);
 
-		job_record_copy(&job->stable, &job->next);
+		copy_record(&job->stable, &job->next);
 		pthread_mutex_lock(&job->record_lock);
-		job_record_copy(&job->committed, &job->stable);
+		copy_record(&job->committed, &job->stable);
 		pthread_mutex_unlock(&job->record_lock);
 		list_remove(link);
 	}
@@ -130,7 +145,7 @@ static void on_abort(void *arg)
 	{
 		struct job *job = LIST_ENTRY(link, struct job, touched);
 
-		job_record_copy(&job->next, &job->stable);
+		copy_record(&job->next, &job->stable);
 		list_remove(link);
 	}
 }
@@ -169,10 +184,18 @@ static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 
 /* ---- after a round; loop ---- */
 
+void job_committed(struct job *job)
+{
+	if (!list_empty(&job->touched_loop))
+		return;
+	job_ref(job);
+	list_append(&job->engine->touched_loop, &job->touched_loop);
+}
+
 void job_refresh(struct job *job)
 {
 	pthread_mutex_lock(&job->record_lock);
-	job_record_copy(&job->record, &job->committed);
+	copy_record(&job->record, &job->committed);
 	pthread_mutex_unlock(&job->record_lock);
 }
 
@@ -183,7 +206,7 @@ static void round_over(void *arg)
 
 	assert_on(ROLE_LOOP);
 	while ((link = list_pop(&engine->touched_loop)) != NULL) {
-		struct job *job = job_ref(LIST_ENTRY(link, struct job, touched_loop));
+		struct job *job = LIST_ENTRY(link, struct job, touched_loop);
 
 		job_refresh(job);
 		job_tell(job, job->results_new ? JOB_EVENT_RESULTS : 0);
@@ -248,8 +271,7 @@ static void change_done(struct commit_op *op, const struct error *err)
 	assert_on(ROLE_LOOP);
 	if (err == NULL) {
 		job_refresh(job);
-		if (list_empty(&job->touched_loop))
-			list_append(&job->engine->touched_loop, &job->touched_loop);
+		job_committed(job);
 	}
 	if (submitted->what.reply != NULL)
 		submitted->what.reply(submitted->what.arg, job, err);
