@@ -336,6 +336,7 @@ static void flush_done(struct commit_op *op, const struct error *err)
 	pipeline_lock(pipeline);
 	pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);
 	pipeline->settled += flush->settles;
+	pipeline->flushes--;
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 	flush_free(flush);
 	pipeline_unref(pipeline);

@@ -146,6 +146,7 @@ struct pipeline {
 	/* tail */
 	struct flush *flush;      /* gathering; NULL: nothing */
 	uint64_t flush_bytes;     /* in it and in those submitted, not yet committed */
+	unsigned flushes;         /* taken, with a sink or submitted, not yet committed */
 	uint64_t window;          /* ordered: items that may be between feed and release */
 	uint64_t held_bytes;      /* results that wait for their turn or their siblings */
 	bool dirty;               /* on the engine's list of pipelines with something to flush */

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
-#include "engine/flush.h"
 #include "engine/internal.h"
 #include "engine/stages_life.h"
 
@@ -74,10 +73,13 @@ static const struct catalog lenient_catalog = { find_any, no_nearest, take_param
 int definition_reload(struct engine *engine, const char *text, size_t len,
 	struct definition **ret, struct error *err)
 {
+	unsigned failures = mem_failures();
 	json_t *root = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
 	struct mistakes mistakes;
 	int done;
 
+	if (root == NULL && mem_failures() != failures)
+		return error_no_memory(err);
 	if (root == NULL)
 		return error_set(err, ERR_STORE, "a job's definition is damaged");
 	mistakes_init(&mistakes);
@@ -273,7 +275,7 @@ static bool is_quiet(struct pipeline *pipeline)
 
 	pipeline_lock(pipeline);
 	quiet = pipeline->in_hand == 0 && pipeline->appending_bytes == 0 &&
-		pipeline->flush_bytes == (pipeline->flush == NULL ? 0 : pipeline->flush->bytes);
+		pipeline->flushes == 0;
 	pthread_mutex_unlock(&pipeline->lock);
 	return quiet;
 }

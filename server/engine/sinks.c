@@ -161,6 +161,7 @@ static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *f
 		return;
 	if (pipeline->stopped || turn->failure.code == ERR_NO_MEMORY) {
 		pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);
+		pipeline->flushes--;
 		flush_drop(flush);
 		return;
 	}

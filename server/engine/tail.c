@@ -314,5 +314,6 @@ struct flush *tail_take(struct pipeline *pipeline, uint64_t now_ns, bool force)
 			flush->stages[at] = stage_run_counts(&pipeline->stages[at]);
 	flush_arm(flush);
 	pipeline->flush = NULL;
+	pipeline->flushes++;
 	return flush;
 }
