@@ -9,7 +9,7 @@
 
 #define BUFFER_SIZE ((size_t)64 << 10)
 #define RATIO_FREE  ((uint64_t)8 << 20) /* decoded bytes that nobody counts */
-#define WINDOW_LOG  23			/* zstd: 8 MiB, what RFC 8878 asks of every decoder */
+#define WINDOW_LOG  23                  /* zstd: 8 MiB, what RFC 8878 asks of every decoder */
 
 static int parse_encoding(const char *text, enum body_encoding *ret, struct error *err)
 {
@@ -60,7 +60,7 @@ static void *open_zstd(void)
 
 int body_open(struct body *body, const char *encoding, double ratio_max, struct error *err)
 {
-	*body = (struct body){.ratio_max = ratio_max};
+	*body = (struct body){ .ratio_max = ratio_max };
 	if (parse_encoding(encoding, &body->encoding, err) < 0)
 		return -1;
 	if (body->encoding == BODY_IDENTITY)
@@ -128,8 +128,8 @@ static int next_gzip(struct body *body, size_t *ret_len, struct error *err)
 
 static int next_zstd(struct body *body, size_t *ret_len, struct error *err)
 {
-	ZSTD_inBuffer in = {body->at, body->left, 0};
-	ZSTD_outBuffer out = {body->buffer, BUFFER_SIZE, 0};
+	ZSTD_inBuffer in = { body->at, body->left, 0 };
+	ZSTD_outBuffer out = { body->buffer, BUFFER_SIZE, 0 };
 	size_t hint = ZSTD_decompressStream(body->decoder, &out, &in);
 
 	if (ZSTD_isError(hint))

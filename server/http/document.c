@@ -13,11 +13,12 @@ struct document {
 
 json_t *document_parse(const char *bytes, size_t len, struct error *err)
 {
+	unsigned failures = mem_failures();
 	json_error_t why;
 	json_t *json;
 
 	json = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-	if (json == NULL && json_error_code(&why) == json_error_out_of_memory)
+	if (json == NULL && mem_failures() != failures)
 		error_no_memory(err);
 	else if (json == NULL)
 		error_set(err, ERR_BAD_JSON, "line %d column %d: %s", why.line, why.column,

@@ -69,7 +69,8 @@ struct job_stream {
 static const struct {
 	unsigned due;
 	const char *event;
-} kinds[] = {{DUE_STATE, "state"}, {DUE_STALLED, "stalled"}, {DUE_PROGRESS, "progress"}};
+} kinds[] = { { DUE_STATE, "state" }, { DUE_STALLED, "stalled" },
+	{ DUE_PROGRESS, "progress" } };
 
 static int write_due(struct job_stream *stream)
 {
@@ -210,7 +211,7 @@ const struct endpoint events_job = {
 /* ---- all jobs ---- */
 
 #define OUT_PROGRESS_MAX ((size_t)256 << 10) /* beyond that progress is left out */
-#define OUT_MAX		 ((size_t)4 << 20)   /* beyond that the client is cut */
+#define OUT_MAX          ((size_t)4 << 20)   /* beyond that the client is cut */
 
 struct hub {
 	struct http_server *server;

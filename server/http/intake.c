@@ -333,7 +333,7 @@ static int open_again(
 static int open_upload(
 	struct intake *intake, const struct intake_options *options, struct error *err)
 {
-	const struct upload_events events = {intake, on_room, on_broken, on_flushed};
+	const struct upload_events events = { intake, on_room, on_broken, on_flushed };
 
 	if (upload_open(intake->job, options->key, options->offset, &events, &intake->upload,
 		    err) < 0)
@@ -345,7 +345,7 @@ static int open_upload(
 int intake_open(struct intake *intake, struct job *job, const struct intake_options *options,
 	const struct intake_events *events, struct error *err)
 {
-	*intake = (struct intake){.events = *events, .check = options->check};
+	*intake = (struct intake){ .events = *events, .check = options->check };
 	if (body_open(&intake->body, options->encoding, options->ratio_max, err) < 0)
 		return -1;
 	intake->skip_invalid = options->skip_invalid;
@@ -377,7 +377,7 @@ void intake_close(struct intake *intake)
 
 json_t *intake_to_json(const struct intake *intake)
 {
-	struct upload_counts counts = {.next_offset = intake->known_lines};
+	struct upload_counts counts = { .next_offset = intake->known_lines };
 
 	if (intake->upload != NULL)
 		upload_counts(intake->upload, &counts);

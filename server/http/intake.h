@@ -50,11 +50,11 @@ struct intake {
 	struct body body;
 	struct split split;
 	struct buf rest; /* of a piece, put aside */
-	uint64_t skip;	 /* lines at the start that were taken before */
-	uint64_t told;	 /* lines of this body that the upload knows of */
+	uint64_t skip;   /* lines at the start that were taken before */
+	uint64_t told;   /* lines of this body that the upload knows of */
 	uint64_t duplicates, rejected, known_lines;
-	json_t *errors;			/* the first of the refused lines */
-	uint64_t fed, noticed;		/* pieces, so that a pause can be noticed */
+	json_t *errors;                 /* the first of the refused lines */
+	uint64_t fed, noticed;          /* pieces, so that a pause can be noticed */
 	uint64_t blocked_ns, waited_ns; /* since when; in all before that */
 	struct error err;
 	enum intake_state { INTAKE_OPEN, INTAKE_ENDING, INTAKE_FLUSHING, INTAKE_OVER } state;

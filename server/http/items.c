@@ -118,7 +118,7 @@ static int open_items(
 		.offset = query_uint(query, "offset", 0),
 		.check = request->server->check,
 	};
-	const struct intake_events events = {items, on_full, on_room, on_over};
+	const struct intake_events events = { items, on_full, on_room, on_over };
 	const char *on_invalid = query_text(query, "on_invalid");
 
 	options.skip_invalid = on_invalid != NULL && strcmp(on_invalid, "skip") == 0;
@@ -263,4 +263,4 @@ static void key_finish(struct request *request)
 	mistakes_done(&mistakes);
 }
 
-const struct endpoint items_key = {.finish = key_finish};
+const struct endpoint items_key = { .finish = key_finish };

@@ -140,7 +140,7 @@ static void act(struct request *request, struct job *job, job_verb *verb, job_re
 	{                                                                 \
 		request_with_job(request, name##_then);                   \
 	}                                                                 \
-	const struct endpoint job_##name##_endpoint = {.finish = name##_finish}
+	const struct endpoint job_##name##_endpoint = { .finish = name##_finish }
 
 VERB(close, job_close_input);
 VERB(pause, job_pause);
@@ -169,7 +169,7 @@ static void delete_finish(struct request *request)
 	request_with_job(request, delete_job);
 }
 
-const struct endpoint job_remove = {.finish = delete_finish};
+const struct endpoint job_remove = { .finish = delete_finish };
 
 /* ---- PATCH ---- */
 

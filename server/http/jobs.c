@@ -207,7 +207,8 @@ static int parse_filter(struct request *request, struct job_filter *filter, stru
 	enum job_state parsed;
 	bool failed;
 
-	*filter = (struct job_filter){.state = -1, .name = query_text(&request->query, "name")};
+	*filter =
+		(struct job_filter){ .state = -1, .name = query_text(&request->query, "name") };
 	if (state != NULL && job_state_parse(state, &parsed))
 		filter->state = (int)parsed;
 	if (after != NULL && !id_parse(after, before))
@@ -242,4 +243,4 @@ static void list_finish(struct request *request)
 	json_decref(filter.labels);
 }
 
-const struct endpoint jobs_list = {.finish = list_finish};
+const struct endpoint jobs_list = { .finish = list_finish };

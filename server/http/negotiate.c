@@ -19,7 +19,7 @@ static struct span trimmed(const char *from, const char *to)
 		from++;
 	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
 		to--;
-	return (struct span){from, (size_t)(to - from)};
+	return (struct span){ from, (size_t)(to - from) };
 }
 
 /* What stands before the next `stop` outside quotes; `*at` moves behind it. */
@@ -53,7 +53,7 @@ static bool is_param(struct span part, const char *name, struct span *ret_value)
 		return false;
 	value = trimmed(part.at + len + 1, part.at + part.len);
 	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-		value = (struct span){value.at + 1, value.len - 2};
+		value = (struct span){ value.at + 1, value.len - 2 };
 	*ret_value = value;
 	return true;
 }
@@ -139,12 +139,12 @@ static const struct {
 	const char *name;
 	enum media media;
 } kinds[] = {
-	{"application/x-ndjson", MEDIA_NDJSON},
-	{"application/ndjson", MEDIA_NDJSON},
-	{"application/jsonl", MEDIA_NDJSON},
-	{"application/jsonlines", MEDIA_NDJSON},
-	{"application/json", MEDIA_JSON},
-	{"application/x-www-form-urlencoded", MEDIA_FORM},
+	{ "application/x-ndjson", MEDIA_NDJSON },
+	{ "application/ndjson", MEDIA_NDJSON },
+	{ "application/jsonl", MEDIA_NDJSON },
+	{ "application/jsonlines", MEDIA_NDJSON },
+	{ "application/json", MEDIA_JSON },
+	{ "application/x-www-form-urlencoded", MEDIA_FORM },
 };
 
 enum media media_parse(const char *content_type)

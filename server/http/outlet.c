@@ -10,7 +10,7 @@
 #define PAGE_MIN     ((size_t)64 << 10)
 #define PAGE_MAX     ((size_t)1 << 20)
 #define RENDER_CHUNK ((size_t)32 << 10)
-#define FAST_NS	     (100 * NS_PER_MS) /* a page read that quickly may be larger next time */
+#define FAST_NS      (100 * NS_PER_MS) /* a page read that quickly may be larger next time */
 
 static void go_on(struct outlet *outlet);
 
@@ -40,7 +40,7 @@ int outlet_open(struct outlet *outlet, uint64_t next, struct error *err)
 	if (reader_open(job, outlet->render.log, next, &outlet->reader, err) < 0)
 		return -1;
 	job_ref(job);
-	outlet->watch = (struct job_watch){.fn = on_event};
+	outlet->watch = (struct job_watch){ .fn = on_event };
 	outlet->until = UINT64_MAX;
 	outlet->left = outlet->limit;
 	outlet->page_bytes = PAGE_MIN;
@@ -252,7 +252,7 @@ static int begin(struct outlet *outlet)
 /* What stands behind the last value, once. */
 static ssize_t end(struct outlet *outlet, char *to, size_t max)
 {
-	char cursor[CURSOR_TEXT_SIZE];
+	char cursor[CURSOR_TEXT_SIZE] = "";
 	uint64_t next = reader_next(outlet->reader);
 	size_t len;
 

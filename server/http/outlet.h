@@ -19,17 +19,17 @@
 
 struct outlet {
 	/* The owner sets these before outlet_open(). */
-	struct render render;	 /* job, log, form, envelope */
-	bool follow;		 /* stay until the job is done */
-	uint64_t limit;		 /* values at most; UINT64_MAX: all */
+	struct render render;    /* job, log, form, envelope */
+	bool follow;             /* stay until the job is done */
+	uint64_t limit;          /* values at most; UINT64_MAX: all */
 	void (*wake)(void *arg); /* outlet_read() is worth a try */
 	void *arg;
 
 	struct reader *reader;
 	struct job_watch watch;
 	uint64_t until; /* without follow: up to here; UINT64_MAX: not fixed yet */
-	uint64_t left;	/* of limit, beyond the page */
-	uint64_t sent;	/* values handed out, page included */
+	uint64_t left;  /* of limit, beyond the page */
+	uint64_t sent;  /* values handed out, page included */
 	const struct page *page;
 	size_t run, offset; /* in the page */
 	uint32_t index;

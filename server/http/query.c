@@ -207,7 +207,7 @@ static size_t count_pairs(const char *raw)
 int query_parse(const char *raw, const struct param *params, struct query *ret,
 	struct mistakes *mistakes, struct error *err)
 {
-	struct query query = {0};
+	struct query query = { 0 };
 
 	if (raw == NULL || *raw == '\0') {
 		*ret = query;
@@ -231,7 +231,7 @@ void query_done(struct query *query)
 {
 	mem_free(query->memory);
 	mem_free(query->values);
-	*query = (struct query){0};
+	*query = (struct query){ 0 };
 }
 
 static const struct query_value *find_value(const struct query *query, const char *key)

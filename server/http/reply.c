@@ -141,7 +141,7 @@ void request_reply_problem_with(struct request *request, const struct error *err
  * sent: give the whole pages in it back. They come again, zeroed, when they are written to.
  * Thousands of idle followers cost a quarter of the memory so.
  */
-static void forget_pages(char *from, size_t len)
+static void forget_pages(const char *from, size_t len)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t first = ((uintptr_t)from + page - 1) / page * page;

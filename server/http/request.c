@@ -214,7 +214,7 @@ static int check_origin(const struct request *request, struct error *err)
 static int find_route(struct request *request, struct error *err)
 {
 	_auto_free_ char *path = NULL;
-	struct route_match match = {0};
+	struct route_match match = { 0 };
 
 	request->search = strchr(request->target, '?');
 	if (request->search != NULL)
@@ -295,7 +295,7 @@ static int fetch_job(struct request *request, const struct id *id,
 
 	if (wanted == NULL)
 		return error_no_memory(err);
-	*wanted = (struct wanted){request_away(request), then};
+	*wanted = (struct wanted){ request_away(request), then };
 	if (engine_fetch(request_engine(request), id, on_job, wanted, err) == 0)
 		return 0;
 	request_back(request);

@@ -67,9 +67,9 @@ struct request {
 	struct list link;
 	struct http_server *server;
 	struct MHD_Connection *connection; /* NULL: the request has ended */
-	const struct route *route;	   /* NULL until it was found */
+	const struct route *route;         /* NULL until it was found */
 	const struct endpoint *endpoint;   /* of the route */
-	void *state;			   /* the endpoint's own */
+	void *state;                       /* the endpoint's own */
 	unsigned refs;
 	enum method method;
 	char *target; /* as it came; cut at the '?' once it is routed: the path */
@@ -79,7 +79,7 @@ struct request {
 
 	unsigned status;
 	struct MHD_Response *response; /* a reference, until the end */
-	const char *text;	       /* of a reply that is not streamed; the response's */
+	const char *text;              /* of a reply that is not streamed; the response's */
 	size_t text_len;
 
 	uint64_t body_left; /* UINT64_MAX: unknown */
@@ -89,9 +89,9 @@ struct request {
 	void (*on_timer)(struct request *request);
 
 	bool begun, in_body, finished; /* how far it has come */
-	bool held;		       /* before the body is read, something must be known */
-	bool suspended, woken;	       /* woken: request_go_on() came before the suspension */
-	bool early;		       /* the reply was written past the library */
+	bool held;                     /* before the body is read, something must be known */
+	bool suspended, woken;         /* woken: request_go_on() came before the suspension */
+	bool early;                    /* the reply was written past the library */
 	bool http_1_0;
 	bool gone; /* the client, or we want to be rid of it */
 	bool has_timer;

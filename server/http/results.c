@@ -8,7 +8,7 @@
 #include "http/negotiate.h"
 #include "http/outlet.h"
 
-#define PAGE_LIMIT	 100 /* of a JSON page, where none was asked for */
+#define PAGE_LIMIT       100 /* of a JSON page, where none was asked for */
 #define FAILURES_AT_ONCE ((size_t)4 << 20)
 
 struct results {
@@ -19,9 +19,9 @@ struct results {
 	bool limited, waited, replied;
 };
 
-static const enum render_form forms[] = {RENDER_LINES, RENDER_PAGE, RENDER_EVENTS};
-static const char *const offers[] = {
-	"application/x-ndjson", "application/json", "text/event-stream", NULL};
+static const enum render_form forms[] = { RENDER_LINES, RENDER_PAGE, RENDER_EVENTS };
+static const char *const offers[] = { "application/x-ndjson", "application/json",
+	"text/event-stream", NULL };
 
 /* ---- the Link header ---- */
 
@@ -183,7 +183,7 @@ static int open_results(
 	if (results == NULL)
 		return error_no_memory(err);
 	results->request = request;
-	results->outlet.render = (struct render){.job = job, .log = log, .form = form};
+	results->outlet.render = (struct render){ .job = job, .log = log, .form = form };
 	results->outlet.wake = on_wake;
 	results->outlet.arg = results;
 	read_query(results, form);

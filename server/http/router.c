@@ -12,12 +12,12 @@ static const struct {
 	const char *name;
 	enum method method;
 } methods[] = {
-	{"GET", METHOD_GET},
-	{"HEAD", METHOD_HEAD},
-	{"POST", METHOD_POST},
-	{"PUT", METHOD_PUT},
-	{"PATCH", METHOD_PATCH},
-	{"DELETE", METHOD_DELETE},
+	{ "GET", METHOD_GET },
+	{ "HEAD", METHOD_HEAD },
+	{ "POST", METHOD_POST },
+	{ "PUT", METHOD_PUT },
+	{ "PATCH", METHOD_PATCH },
+	{ "DELETE", METHOD_DELETE },
 };
 
 enum method method_parse(const char *name)
@@ -36,10 +36,15 @@ static unsigned with_head(unsigned mask)
 /* Decode each segment of its own, so that no encoded slash makes two of one. */
 static int decode_path(char *path, struct error *err)
 {
-	char *to = path, *rest = path, *segment;
-	ptrdiff_t len;
+	char *to = path, *end;
+	bool last = false;
 
-	while ((segment = strsep(&rest, "/")) != NULL) {
+	for (char *segment = path; !last; segment = end + 1) {
+		ptrdiff_t len;
+
+		end = strchrnul(segment, '/');
+		last = *end == '\0';
+		*end = '\0';
 		len = percent_decode(segment, false);
 		if (len < 0)
 			return error_set(err, ERR_BAD_REQUEST,
@@ -47,10 +52,8 @@ static int decode_path(char *path, struct error *err)
 		for (ptrdiff_t at = 0; at < len; at++, to++)
 			*to = segment[at] == '/' || segment[at] == '\0' ? UNMATCHABLE
 									: segment[at];
-		if (rest != NULL)
-			*to++ = '/';
+		*to++ = last ? '\0' : '/';
 	}
-	*to = '\0';
 	return 0;
 }
 

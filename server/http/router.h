@@ -35,7 +35,7 @@ struct route {
 	const struct param *params; /* NULL: none */
 };
 
-#define ROUTE_ARG_SIZE	 80
+#define ROUTE_ARG_SIZE   80
 #define ROUTE_ALLOW_SIZE 64
 
 struct route_match {

@@ -11,84 +11,84 @@
 #define MS_MAX 86400000 /* a day */
 
 #define SCALING                      \
-	{"workers.", PARAM_TEXT},    \
+	{ "workers.", PARAM_TEXT },  \
 	{                            \
 		"queue.", PARAM_TEXT \
 	}
 
-static const struct param create_params[] = {SCALING, {0}};
+static const struct param create_params[] = { SCALING, { 0 } };
 
 static const struct param list_params[] = {
-	{"state", PARAM_CHOICE,
-		.choices = "running|paused|finishing|succeeded|failed|cancelled"},
-	{"name", PARAM_TEXT},
-	{"label.", PARAM_TEXT},
-	{"limit", PARAM_UINT, .min = 1},
-	{"after", PARAM_CURSOR},
-	{0},
+	{ "state", PARAM_CHOICE,
+		.choices = "running|paused|finishing|succeeded|failed|cancelled" },
+	{ "name", PARAM_TEXT },
+	{ "label.", PARAM_TEXT },
+	{ "limit", PARAM_UINT, .min = 1 },
+	{ "after", PARAM_CURSOR },
+	{ 0 },
 };
 
 static const struct param job_params[] = {
-	{"wait_ms", PARAM_UINT, .max = MS_MAX},
-	{"version", PARAM_UINT},
-	{0},
+	{ "wait_ms", PARAM_UINT, .max = MS_MAX },
+	{ "version", PARAM_UINT },
+	{ 0 },
 };
 
 static const struct param items_params[] = {
-	{"close", PARAM_BOOL},
-	{"on_full", PARAM_CHOICE, .choices = "wait|reject"},
-	{"max_wait_ms", PARAM_UINT, .max = MS_MAX},
-	{"on_invalid", PARAM_CHOICE, .choices = "stop|skip"},
-	{"offset", PARAM_UINT},
-	{0},
+	{ "close", PARAM_BOOL },
+	{ "on_full", PARAM_CHOICE, .choices = "wait|reject" },
+	{ "max_wait_ms", PARAM_UINT, .max = MS_MAX },
+	{ "on_invalid", PARAM_CHOICE, .choices = "stop|skip" },
+	{ "offset", PARAM_UINT },
+	{ 0 },
 };
 
-static const struct param key_params[] = {{"key", PARAM_TEXT}, {0}};
+static const struct param key_params[] = { { "key", PARAM_TEXT }, { 0 } };
 
 static const struct param results_params[] = {
-	{"after", PARAM_CURSOR},
-	{"limit", PARAM_UINT, .min = 1},
-	{"follow", PARAM_BOOL},
-	{"wait_ms", PARAM_UINT, .max = MS_MAX},
-	{"envelope", PARAM_BOOL},
-	{0},
+	{ "after", PARAM_CURSOR },
+	{ "limit", PARAM_UINT, .min = 1 },
+	{ "follow", PARAM_BOOL },
+	{ "wait_ms", PARAM_UINT, .max = MS_MAX },
+	{ "envelope", PARAM_BOOL },
+	{ 0 },
 };
 
 static const struct param run_params[] = {
-	{"stages", PARAM_TEXT},
-	{"name", PARAM_TEXT},
-	{"order", PARAM_CHOICE, .choices = "input|none"},
-	{"fail_fast", PARAM_BOOL},
-	{"on_invalid", PARAM_CHOICE, .choices = "stop|skip"},
+	{ "stages", PARAM_TEXT },
+	{ "name", PARAM_TEXT },
+	{ "order", PARAM_CHOICE, .choices = "input|none" },
+	{ "fail_fast", PARAM_BOOL },
+	{ "on_invalid", PARAM_CHOICE, .choices = "stop|skip" },
 	SCALING,
-	{".", PARAM_TEXT}, /* STAGE.PARAM */
-	{0},
+	{ ".", PARAM_TEXT }, /* STAGE.PARAM */
+	{ 0 },
 };
 
 /* To come: /metrics, /openapi.json, /docs, and the dashboard under /. */
 const struct route http_routes[] = {
-	{METHOD_GET, "/v1/jobs", &jobs_list, list_params},
-	{METHOD_POST, "/v1/jobs", &jobs_create, create_params},
-	{METHOD_POST, "/v1/jobs:validate", &jobs_validate, create_params},
-	{METHOD_GET, "/v1/jobs/{id}", &job_get, job_params},
-	{METHOD_PATCH, "/v1/jobs/{id}", &job_change, NULL},
-	{METHOD_DELETE, "/v1/jobs/{id}", &job_remove, NULL},
-	{METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", &items_upload, items_params},
-	{METHOD_GET, "/v1/jobs/{id}/items", &items_key, key_params},
-	{METHOD_GET, "/v1/jobs/{id}/results", &results_read, results_params},
-	{METHOD_GET, "/v1/jobs/{id}/failures", &failures_read, results_params},
-	{METHOD_POST, "/v1/jobs/{id}/failures/retry", &job_retry_endpoint, NULL},
-	{METHOD_POST, "/v1/jobs/{id}/close", &job_close_endpoint, NULL},
-	{METHOD_POST, "/v1/jobs/{id}/pause", &job_pause_endpoint, NULL},
-	{METHOD_POST, "/v1/jobs/{id}/resume", &job_resume_endpoint, NULL},
-	{METHOD_POST, "/v1/jobs/{id}/cancel", &job_cancel_endpoint, NULL},
-	{METHOD_GET, "/v1/jobs/{id}/events", &events_job, NULL},
-	{METHOD_GET, "/v1/events", &events_all, NULL},
-	{METHOD_POST | METHOD_PUT, "/v1/run", &run_once, run_params},
-	{METHOD_GET, "/v1/stages", &stages_list, NULL},
-	{METHOD_GET, "/v1/stages/{name}", &stages_one, NULL},
-	{METHOD_GET, "/v1/server", &service_server, NULL},
-	{METHOD_GET, "/livez", &service_live, NULL},
-	{METHOD_GET, "/readyz", &service_ready, NULL},
+	{ METHOD_GET, "/v1/jobs", &jobs_list, list_params },
+	{ METHOD_POST, "/v1/jobs", &jobs_create, create_params },
+	{ METHOD_POST, "/v1/jobs:validate", &jobs_validate, create_params },
+	{ METHOD_GET, "/v1/jobs/{id}", &job_get, job_params },
+	{ METHOD_PATCH, "/v1/jobs/{id}", &job_change, NULL },
+	{ METHOD_DELETE, "/v1/jobs/{id}", &job_remove, NULL },
+	{ METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", &items_upload, items_params },
+	{ METHOD_GET, "/v1/jobs/{id}/items", &items_key, key_params },
+	{ METHOD_GET, "/v1/jobs/{id}/results", &results_read, results_params },
+	{ METHOD_GET, "/v1/jobs/{id}/failures", &failures_read, results_params },
+	{ METHOD_POST, "/v1/jobs/{id}/failures/retry", &job_retry_endpoint, NULL },
+	{ METHOD_POST, "/v1/jobs/{id}/close", &job_close_endpoint, NULL },
+	{ METHOD_POST, "/v1/jobs/{id}/pause", &job_pause_endpoint, NULL },
+	{ METHOD_POST, "/v1/jobs/{id}/resume", &job_resume_endpoint, NULL },
+	{ METHOD_POST, "/v1/jobs/{id}/cancel", &job_cancel_endpoint, NULL },
+	{ METHOD_GET, "/v1/jobs/{id}/events", &events_job, NULL },
+	{ METHOD_GET, "/v1/events", &events_all, NULL },
+	{ METHOD_POST | METHOD_PUT, "/v1/run", &run_once, run_params },
+	{ METHOD_GET, "/v1/stages", &stages_list, NULL },
+	{ METHOD_GET, "/v1/stages/{name}", &stages_one, NULL },
+	{ METHOD_GET, "/v1/server", &service_server, NULL },
+	{ METHOD_GET, "/livez", &service_live, NULL },
+	{ METHOD_GET, "/readyz", &service_ready, NULL },
 };
 const size_t http_route_count = ARRAY_SIZE(http_routes);

@@ -17,8 +17,8 @@ struct run {
 	struct outlet outlet;
 	struct job_watch watch; /* fail_fast: for the first failure */
 	struct reader *failure; /* which is being read */
-	uint64_t trimmed;	/* results before this one may go */
-	bool taking, sending;	/* intake, outlet are open */
+	uint64_t trimmed;       /* results before this one may go */
+	bool taking, sending;   /* intake, outlet are open */
 	bool watching, fail_fast, sent;
 };
 
@@ -143,7 +143,7 @@ static void start_results(struct run *run)
 	struct error err;
 
 	outlet->render =
-		(struct render){.job = run->job, .log = LEDGER_RESULTS, .form = RENDER_LINES};
+		(struct render){ .job = run->job, .log = LEDGER_RESULTS, .form = RENDER_LINES };
 	outlet->follow = true;
 	outlet->limit = UINT64_MAX;
 	outlet->wake = on_wake;
@@ -227,7 +227,7 @@ static int open_intake(struct run *run, struct error *err)
 {
 	struct request *request = run->request;
 	const char *on_invalid = query_text(&request->query, "on_invalid");
-	const struct intake_events events = {run, on_full, on_room, on_over};
+	const struct intake_events events = { run, on_full, on_room, on_over };
 	struct intake_options options = {
 		.encoding = request_header(request, "Content-Encoding"),
 		.ratio_max = request_config(request)->ratio_max,
@@ -286,6 +286,7 @@ static json_t *read_definition(const struct query *query, struct mistakes *mista
 	const char *stages = query_text(query, "stages");
 	const char *order = query_text(query, "order");
 	const char *name = query_text(query, "name");
+	unsigned failures = mem_failures();
 	json_t *root;
 
 	if (stages == NULL) {
@@ -301,6 +302,8 @@ static json_t *read_definition(const struct query *query, struct mistakes *mista
 		(name == NULL || json_object_set_new(root, "name", json_string(name)) == 0) &&
 		mistakes->count == 0)
 		return root;
+	if (mem_failures() != failures) /* what had no memory looks like a mistake */
+		mistakes_done(mistakes);
 	json_decref(root);
 	return NULL;
 }

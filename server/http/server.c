@@ -13,7 +13,7 @@
 #include "http/request.h"
 #include "http/socket.h"
 
-#define TICK_MS	    1000
+#define TICK_MS     1000
 #define TICKS_ALIVE 2  /* between two looks at suspended clients */
 #define RUNS_MAX    64 /* of the library at once, before others on the loop have their turn */
 
@@ -159,7 +159,7 @@ static void look_for_vanished(struct http_server *server)
 			continue;
 		info = MHD_get_connection_info(
 			request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		poll_one = (struct pollfd){info->connect_fd, POLLRDHUP, 0};
+		poll_one = (struct pollfd){ info->connect_fd, POLLRDHUP, 0 };
 		if (poll(&poll_one, 1, 0) == 1 && has_hung_up(request, poll_one.revents))
 			request_vanish(request);
 	}
@@ -306,9 +306,9 @@ static void resume_all(struct http_server *server)
 
 void http_server_stop(struct http_server *server)
 {
-	uv_handle_t *const handles[] = {(uv_handle_t *)&server->poll,
+	uv_handle_t *const handles[] = { (uv_handle_t *)&server->poll,
 		(uv_handle_t *)&server->prepare, (uv_handle_t *)&server->timer,
-		(uv_handle_t *)&server->tick};
+		(uv_handle_t *)&server->tick };
 
 	assert_on(ROLE_LOOP);
 	http_server_quiesce(server);

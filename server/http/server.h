@@ -23,16 +23,16 @@
 #include "engine/engine.h"
 
 struct http_config {
-	const char *address;	  /* "127.0.0.1", "::", "localhost" */
-	uint16_t port;		  /* 0: any free one, see http_server_port() */
+	const char *address;      /* "127.0.0.1", "::", "localhost" */
+	uint16_t port;            /* 0: any free one, see http_server_port() */
 	unsigned connections_max; /* the descriptors for them are asked of the system */
 	size_t connection_memory; /* bytes; a piece of a body is at most half of it */
-	size_t head_max;	  /* bytes of a request's line and headers */
+	size_t head_max;          /* bytes of a request's line and headers */
 	unsigned idle_timeout_s;  /* a connection where nothing moves; 0: for ever */
-	size_t body_max;	  /* bytes of a JSON document that is kept whole */
-	double ratio_max;	  /* decoded bytes for each byte of a compressed body */
-	uint64_t discard_max;	  /* bytes of a refused body that are read and thrown away */
-	unsigned discard_ms;	  /* and for how long */
+	size_t body_max;          /* bytes of a JSON document that is kept whole */
+	double ratio_max;         /* decoded bytes for each byte of a compressed body */
+	uint64_t discard_max;     /* bytes of a refused body that are read and thrown away */
+	unsigned discard_ms;      /* and for how long */
 	unsigned sse_comment_ms;  /* how often an idle event stream says that it lives */
 	unsigned page_limit_max;  /* of `limit` in lists of jobs */
 };

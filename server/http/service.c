@@ -37,7 +37,7 @@ static void server_finish(struct request *request)
 	request_reply_json(request, 200, json);
 }
 
-const struct endpoint service_server = {.finish = server_finish};
+const struct endpoint service_server = { .finish = server_finish };
 
 /* ---- health ---- */
 
@@ -47,13 +47,13 @@ static void live_finish(struct request *request)
 		json_pack("{s:s, s:{s:s}}", "status", "ok", "checks", "loop", "ok"));
 }
 
-const struct endpoint service_live = {.finish = live_finish};
+const struct endpoint service_live = { .finish = live_finish };
 
 /* About this server only: one job's trouble must not take all the others away. */
 static void ready_finish(struct request *request)
 {
 	bool draining = request_is_last(request), store = true;
-	struct error why = {.code = ERR_NONE};
+	struct error why = { .code = ERR_NONE };
 
 	if (!engine_admits(request_engine(request), &why)) {
 		draining |= why.code == ERR_DRAINING;
@@ -62,13 +62,13 @@ static void ready_finish(struct request *request)
 	request_reply_json(request, draining || !store ? 503 : 200,
 		json_pack("{s:s, s:{s:s, s:s}}", "status",
 			draining ? "draining"
-			: store	 ? "ok"
+			: store  ? "ok"
 				 : "failing",
 			"checks", "admission", draining ? "draining" : "ok", "store",
 			store ? "ok" : why.text));
 }
 
-const struct endpoint service_ready = {.finish = ready_finish};
+const struct endpoint service_ready = { .finish = ready_finish };
 
 /* ---- stages ---- */
 
@@ -89,7 +89,7 @@ static void list_finish(struct request *request)
 		json_pack("{s:o, s:o}", "items", items, "refused", registry_refused(registry)));
 }
 
-const struct endpoint stages_list = {.finish = list_finish};
+const struct endpoint stages_list = { .finish = list_finish };
 
 static const char *nearest_stage(const struct registry *registry, const char *name)
 {
@@ -119,4 +119,4 @@ static void one_finish(struct request *request)
 	request_reply_problem(request, &err, NULL);
 }
 
-const struct endpoint stages_one = {.finish = one_finish};
+const struct endpoint stages_one = { .finish = one_finish };

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 #define BACKLOG 4096
-#define SPARE	256 /* descriptors for everything that is not a client */
+#define SPARE   256 /* descriptors for everything that is not a client */
 
 static void free_addresses(struct addrinfo **list)
 {
@@ -23,7 +23,7 @@ static void free_addresses(struct addrinfo **list)
 static int say_failed(
 	const char *address, uint16_t port, const char *what, int why, struct error *err)
 {
-	enum error_code code = why == EADDRINUSE		       ? ERR_BUSY
+	enum error_code code = why == EADDRINUSE                       ? ERR_BUSY
 			       : why == EADDRNOTAVAIL || why == EACCES ? ERR_BAD_REQUEST
 								       : ERR_INTERNAL;
 
@@ -37,7 +37,7 @@ static int bind_and_listen(int fd, const struct addrinfo *to)
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (to->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
 	if (bind(fd, to->ai_addr, to->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return 0;
@@ -45,22 +45,24 @@ static int bind_and_listen(int fd, const struct addrinfo *to)
 
 static uint16_t port_of(int fd)
 {
-	struct sockaddr_storage at;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} at = { .in6 = { 0 } };
 	socklen_t len = sizeof(at);
 
-	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+	if (getsockname(fd, &at.any, &len) < 0)
 		return 0;
-	if (at.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&at)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&at)->sin_port);
+	return ntohs(at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
 }
 
 int socket_listen(
 	const char *address, uint16_t port, int *ret_fd, uint16_t *ret_port, struct error *err)
 {
 	_cleanup_(free_addresses) struct addrinfo *list = NULL;
-	const struct addrinfo hints = {
-		.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
 	char service[8];
 	int fd, result;
 
