@@ -50,8 +50,6 @@ int builder_grow(struct builder *builder, size_t len)
 
 	if (slab == NULL || slab->size - builder->used > len)
 		return 0;
-	if (builder->count >= BLOCK_ITEMS_MAX)
-		return -1;
 	larger = slab_new(builder->used + len + builder->used / 2 + 1);
 	if (larger == NULL)
 		return -1;
@@ -69,8 +67,12 @@ int builder_add_retry(struct builder *builder, struct retry_head head, const cha
 		return -1;
 	to = builder->slab->data + builder->used;
 	memcpy(to, &head, sizeof(head));
-	builder->used += sizeof(head);
-	return builder_add(builder, text, head.len, 0);
+	memcpy(to + sizeof(head), text, head.len);
+	to[sizeof(head) + head.len] = '\0';
+	/* No offset: one item may have failed in more parts than a block of lines has items. */
+	builder->used += (uint32_t)(sizeof(head) + head.len + 1);
+	builder->count++;
+	return 0;
 }
 
 struct input *builder_finish(struct builder *builder, enum block_kind kind)
@@ -83,7 +85,8 @@ struct input *builder_finish(struct builder *builder, enum block_kind kind)
 		.version = BLOCK_VERSION, .kind = (uint8_t)kind, .count = builder->count
 	};
 	block_seal(head, builder->used - sizeof(*head));
-	builder->offsets[builder->count] = builder->used;
+	if (kind == BLOCK_LINES)
+		builder->offsets[builder->count] = builder->used;
 	input = input_new(builder->slab, builder->used, head,
 		kind == BLOCK_LINES ? builder->offsets : NULL, &damaged);
 	if (input == NULL)

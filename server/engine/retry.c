@@ -335,6 +335,10 @@ int job_retry(struct job *job, const uint64_t *items, size_t count,
 	if (job->state == JOB_FAILED || job->state == JOB_CANCELLED || job->deleted)
 		return error_set(err, ERR_STATE_CONFLICT,
 			"a job that is %s runs nothing again: make a new one", job_state_name(job->state));
+	/* Two at once would read the same failures and run them twice. */
+	if (job->retrying > 0)
+		return error_set(err, ERR_STATE_CONFLICT,
+			"failures of this job are being run again at this moment");
 	if (job->record.expired)
 		return error_set(err, ERR_RESULTS_EXPIRED, "retention has removed the failures");
 	if (!engine_admits(job->engine, err))
