@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	mem_tune();
 	mem_use_for_jansson();
 	fault_init();
 	if (argc < 2)

@@ -21,6 +21,16 @@ char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 void mem_free(void *ptr);
 
+/*
+ * How many allocations of this thread have failed so far. Libraries report a failed
+ * allocation as whatever they were doing (jansson as a syntax error): who asks before and
+ * after knows better.
+ */
+unsigned mem_failures(void);
+
+/* Set malloc up for what this program does; call first of all. */
+void mem_tune(void);
+
 /* malloc/free shaped entry points for libraries that take an allocator (jansson). */
 void mem_use_for_jansson(void);
 
