@@ -182,6 +182,7 @@ struct job_op {
 	struct change_args args; /* text is taken */
 	char *definition;        /* its new JSON text, taken; NULL: as it is */
 	bool must;
+	bool stops; /* the pipeline stops first, once nothing can fail any more */
 	job_reply reply; /* NULL: nobody waits */
 	void *arg;
 };

@@ -146,6 +146,7 @@ static int move_with(struct job *job, enum job_state to, char *text, bool must, 
 		    (struct job_op){ .change = change_state,
 			    .args = { .a = to, .text = text },
 			    .must = must,
+			    .stops = to == JOB_FAILED || to == JOB_CANCELLED,
 			    .reply = reply,
 			    .arg = arg },
 		    err) < 0)
@@ -253,19 +254,31 @@ void job_fail(struct job *job, const struct error *why)
 
 	if (!job_state_may_follow(job->state, JOB_FAILED))
 		return;
+	/* Without memory the reason stands: the next look, or the next tick, comes back here. */
+	if (move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL) < 0)
+		return;
 	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
-	job_stop_pipeline(job);
-	move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL);
 	error_set(&over, ERR_STATE_CONFLICT, "the job has failed: %s", why->text);
 	uploads_break(job, &over);
 }
 
 static void job_succeed(struct job *job, char *report)
 {
-	if (job->state == JOB_FINISHING)
-		move_with(job, JOB_SUCCEEDED, report, true, ended, NULL, NULL);
-	else
+	struct pipeline *pipeline = job->pipeline;
+
+	if (job->state != JOB_FINISHING) {
 		mem_free(report);
+		return;
+	}
+	if (move_with(job, JOB_SUCCEEDED, report, true, ended, NULL, NULL) == 0)
+		return;
+	/* No memory: back to where it was, the next tick tries again, the report included. */
+	job->state = (enum job_state)job->record.state;
+	if (pipeline == NULL)
+		return;
+	pipeline_lock(pipeline);
+	pipeline->report_done = false;
+	pthread_mutex_unlock(&pipeline->lock);
 }
 
 static void job_finish(struct job *job)
@@ -454,7 +467,6 @@ int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
 	if (cancel == NULL)
 		return err != NULL && err->code != ERR_NONE ? -1 : error_no_memory(err);
 	*cancel = (struct cancel){ reply, arg };
-	job_stop_pipeline(job);
 	if (job_move(job, JOB_CANCELLED, cancelled, cancel, err) < 0) {
 		mem_free(cancel);
 		return -1;
@@ -532,14 +544,13 @@ int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 		return error_no_memory(err);
 	*cancel = (struct cancel){ reply, arg };
 	if (job_submit(job,
-		    (struct job_op){ .change = change_erasing, .must = true, .reply = deleted,
-			    .arg = cancel },
+		    (struct job_op){ .change = change_erasing, .must = true, .stops = true,
+			    .reply = deleted, .arg = cancel },
 		    err) < 0) {
 		mem_free(cancel);
 		return -1;
 	}
 	job->deleted = true;
-	job_stop_pipeline(job);
 	error_set(&over, ERR_JOB_NOT_FOUND, "the job was deleted");
 	uploads_break(job, &over);
 	return 0;

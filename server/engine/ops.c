@@ -295,6 +295,8 @@ int job_submit(struct job *job, struct job_op op, struct error *err)
 	submitted->op.must = op.must;
 	submitted->job = job_ref(job);
 	submitted->what = op;
+	if (op.stops)
+		job_stop_pipeline(job);
 	committer_submit(job->engine->committer, &submitted->op);
 	return 0;
 }

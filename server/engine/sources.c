@@ -107,6 +107,9 @@ static int keep_state(struct pipeline *pipeline, struct append *append)
 	append->has_state = append->state.len > 0;
 	if (!append->has_state)
 		return 0;
+	/* Room first: without memory the cursor must stay what it is. */
+	if (buf_reserve(&pipeline->source_state, append->state.len) < 0)
+		return -1;
 	buf_clear(&pipeline->source_state);
 	return buf_append(&pipeline->source_state, append->state.data, append->state.len);
 }
@@ -168,6 +171,7 @@ bool source_run(struct pipeline *pipeline)
 	pipeline->in_hand--;
 	pipeline->source_busy = false;
 	pipeline->source_ended |= end;
+	stage_run_return_tokens(run, room - MIN(room, (uint64_t)emitter.out.count));
 	if (made)
 		pipeline->source_attempts = 0;
 	else

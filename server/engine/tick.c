@@ -186,7 +186,7 @@ static void set_stalled(struct job *job, bool stalled)
 static void tick_job(struct job *job, uint64_t now_ns)
 {
 	struct pipeline *pipeline = job->pipeline;
-	bool stalled, moving;
+	bool stalled, moving, failing;
 
 	if (pipeline == NULL)
 		return;
@@ -194,11 +194,12 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	for (unsigned at = 0; at < pipeline->count; at++)
 		update_usage(&pipeline->stages[at], now_ns);
 	moving = pipeline->fed > pipeline->settled || pipeline->in_hand > 0;
+	failing = pipeline->failure.code != ERR_NONE;
 	stalled = is_stalled(job, pipeline, now_ns);
 	if (stalled)
 		describe_stall(job, pipeline);
 	/* As a safety net: what should have been woken is woken now. */
-	pipeline_unlock(pipeline, moving ? pipeline_wake_mask(pipeline) : 0);
+	pipeline_unlock(pipeline, moving || failing ? pipeline_wake_mask(pipeline) : 0);
 	update_rate(job, now_ns);
 	set_stalled(job, stalled);
 	if (moving || job->changed) {
