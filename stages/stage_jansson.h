@@ -21,6 +21,20 @@
 
 #include "stage.h"
 
+/* The item is JSON: what else jansson stumbles over is a want of memory, which may pass. */
+static inline enum stage_failure stage_json_failure(const json_error_t *error)
+{
+	switch (json_error_code(error)) {
+	case json_error_numeric_overflow:
+	case json_error_stack_overflow:
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return STAGE_PERMANENT;
+	default:
+		return STAGE_TRANSIENT;
+	}
+}
+
 /* A new tree, the caller's; NULL when the item has failed. */
 static inline json_t *stage_input_json(struct stage_ctx *ctx)
 {
@@ -30,7 +44,8 @@ static inline json_t *stage_input_json(struct stage_ctx *ctx)
 	json_t *json = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 
 	if (json == NULL)
-		stage_fail(ctx, STAGE_PERMANENT, "the item cannot be read: %s", error.text);
+		stage_fail(ctx, stage_json_failure(&error), "the item cannot be read: %s",
+			error.text);
 	return json;
 }
 

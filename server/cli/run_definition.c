@@ -21,6 +21,7 @@ static bool ends_with(const char *text, const char *end)
 
 static json_t *parse_pipeline(const char *text, struct mistakes *mistakes, struct error *err)
 {
+	unsigned failures = mem_failures();
 	json_error_t where;
 	json_t *root;
 
@@ -30,7 +31,9 @@ static json_t *parse_pipeline(const char *text, struct mistakes *mistakes, struc
 		root = json_load_file(text, JSON_REJECT_DUPLICATES, &where);
 	else
 		return definition_from_short(text, mistakes);
-	if (root == NULL)
+	if (root == NULL && mem_failures() != failures)
+		error_no_memory(err);
+	else if (root == NULL)
 		not_json(ends_with(text, ".json") ? text : "the definition", &where, err);
 	return root;
 }
@@ -77,8 +80,13 @@ static int apply_order(const struct run_words *words, json_t *root)
 	return 0;
 }
 
-static int has_mistakes(struct error *err)
+/* `failures`: allocations that had failed before; what had no memory looks like a mistake. */
+static int has_mistakes(struct mistakes *mistakes, unsigned failures, struct error *err)
 {
+	if (mem_failures() != failures) {
+		mistakes_done(mistakes);
+		return error_no_memory(err);
+	}
 	return error_set(err, ERR_DEFINITION, "the pipeline is wrong");
 }
 
@@ -88,24 +96,25 @@ int run_definition(const struct run_words *words, const struct catalog *catalog,
 {
 	struct definition *definition;
 	json_auto_t *root = NULL;
+	unsigned failures = mem_failures();
 
 	error_no_memory(err);
 	root = parse_pipeline(words->pipeline, mistakes, err);
 	if (mistakes->count > 0)
-		return has_mistakes(err);
+		return has_mistakes(mistakes, failures, err);
 	if (root == NULL)
 		return -1;
 	if (json_is_object(root) && apply_order(words, root) < 0)
 		return error_no_memory(err);
 	apply_sets(words, root, NULL, rules, mistakes);
 	if (mistakes->count > 0)
-		return has_mistakes(err);
+		return has_mistakes(mistakes, failures, err);
 	if (definition_parse(root, catalog, rules, mistakes, &definition, err) < 0)
 		return -1;
 	apply_sets(words, NULL, definition, rules, mistakes);
 	if (mistakes->count > 0) {
 		definition_free(definition);
-		return has_mistakes(err);
+		return has_mistakes(mistakes, failures, err);
 	}
 	*ret = definition;
 	return 0;

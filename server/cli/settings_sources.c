@@ -151,9 +151,12 @@ static int set_from_object(
 
 int settings_from_file(struct settings *settings, const char *path, struct error *err)
 {
+	unsigned failures = mem_failures();
 	json_error_t where;
 	json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
 
+	if (root == NULL && mem_failures() != failures)
+		return error_no_memory(err);
 	if (root == NULL && where.line < 0)
 		return error_set(
 			err, ERR_BAD_REQUEST, "the configuration file: %s", where.text);

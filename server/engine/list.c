@@ -22,7 +22,7 @@ struct listing {
 	struct listed *found;
 	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err);
 	void *arg;
-	int failed;
+	bool failed;
 	struct error err;
 };
 
@@ -63,34 +63,52 @@ static int keep(struct listing *listing, const struct id *id, const void *defini
 
 	*listed = (struct listed){ .id = *id };
 	if (buf_append(&listed->definition, definition, definition_len) < 0 ||
-		buf_append(&listed->record, record, record_len) < 0)
+		buf_append(&listed->record, record, record_len) < 0) {
+		buf_done(&listed->definition);
+		buf_done(&listed->record);
 		return error_no_memory(&listing->err);
+	}
 	listing->count++;
 	return 0;
+}
+
+static bool stop(struct listing *listing)
+{
+	listing->failed = true;
+	return false;
 }
 
 static bool visit(void *arg, const struct id *id, const void *definition, size_t definition_len,
 	const void *record, size_t record_len)
 {
 	struct listing *listing = arg;
+	unsigned failures = mem_failures();
 	struct job_record decoded;
 	bool match;
 
-	if (job_record_decode(record, record_len, &decoded, NULL) < 0)
-		return true;
+	if (job_record_decode(record, record_len, &decoded, NULL) < 0) {
+		if (mem_failures() == failures)
+			return true;
+		error_no_memory(&listing->err);
+		return stop(listing);
+	}
 	match = !decoded.erasing &&
 		(listing->state < 0 || decoded.state == (uint64_t)listing->state) &&
 		definition_matches(listing, definition, definition_len);
 	job_record_done(&decoded);
+	if (mem_failures() != failures) { /* what could not be parsed seems not to match */
+		error_no_memory(&listing->err);
+		return stop(listing);
+	}
 	if (!match)
 		return true;
 	if (listing->count == listing->limit) {
 		listing->more = true;
 		return false;
 	}
-	listing->failed =
-		keep(listing, id, definition, definition_len, record, record_len) < 0;
-	return !listing->failed;
+	if (keep(listing, id, definition, definition_len, record, record_len) < 0)
+		return stop(listing);
+	return true;
 }
 
 static void read_list(uv_work_t *work)
@@ -100,7 +118,15 @@ static void read_list(uv_work_t *work)
 
 	if (ledger->ops->each_job(ledger, listing->has_before ? &listing->before : NULL, visit,
 		    listing, &listing->err) < 0)
-		listing->failed = 1;
+		listing->failed = true;
+}
+
+static void listing_free(struct listing *listing)
+{
+	json_decref(listing->labels);
+	mem_free(listing->name);
+	mem_free(listing->found);
+	mem_free(listing);
 }
 
 static json_t *show(struct engine *engine, const struct listed *listed)
@@ -122,6 +148,7 @@ static void list_read(uv_work_t *work, int status)
 {
 	struct listing *listing = work->data;
 	struct engine *engine = listing->engine;
+	unsigned failures = mem_failures();
 	json_t *jobs = json_array();
 
 	(void)status;
@@ -134,12 +161,13 @@ static void list_read(uv_work_t *work, int status)
 		buf_done(&listing->found[at].definition);
 		buf_done(&listing->found[at].record);
 	}
+	if (mem_failures() != failures && !listing->failed) {
+		listing->failed = true;
+		error_no_memory(&listing->err);
+	}
 	listing->reply(listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
 	/* the array is the callee's now */
-	json_decref(listing->labels);
-	mem_free(listing->name);
-	mem_free(listing->found);
-	mem_free(listing);
+	listing_free(listing);
 	engine_check_drained(engine);
 }
 
@@ -151,17 +179,19 @@ int engine_list(struct engine *engine, const struct job_filter *filter, const st
 	struct listing *listing = mem_zalloc(sizeof(*listing));
 
 	assert_on(ROLE_LOOP);
-	if (listing != NULL)
-		listing->found = mem_zalloc((limit + 1) * sizeof(listing->found[0]));
-	if (listing == NULL || listing->found == NULL) {
-		mem_free(listing);
+	if (listing == NULL)
+		return error_no_memory(err);
+	listing->found = mem_zalloc((limit + 1) * sizeof(listing->found[0]));
+	listing->name = filter->name == NULL ? NULL : mem_strdup(filter->name);
+	listing->labels = json_deep_copy(filter->labels);
+	if (listing->found == NULL || (listing->name == NULL) != (filter->name == NULL) ||
+		(listing->labels == NULL) != (filter->labels == NULL)) {
+		listing_free(listing);
 		return error_no_memory(err);
 	}
 	listing->work.data = listing;
 	listing->engine = engine;
 	listing->state = filter->state;
-	listing->name = filter->name == NULL ? NULL : mem_strdup(filter->name);
-	listing->labels = json_deep_copy(filter->labels);
 	listing->has_before = before != NULL;
 	if (before != NULL)
 		listing->before = *before;

@@ -192,8 +192,18 @@ static void add_progress(json_t *json, const struct job *job)
 	json_object_set_new(json, "progress", number_or_null(known, round3(share)));
 }
 
+/* A tree that lacks what there was no memory for is none. */
+static json_t *whole_or_none(json_t *json, unsigned failures)
+{
+	if (mem_failures() == failures)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
 json_t *job_to_json(struct job *job)
 {
+	unsigned failures = mem_failures();
 	const struct job_record *record = &job->record;
 	struct live live = { .retries = record->retries };
 	json_t *stages = stages_json(job, &live), *json;
@@ -224,7 +234,7 @@ json_t *job_to_json(struct job *job)
 		json_pack("{s:I, s:I}", "bytes", (json_int_t)live.backlog_bytes, "max_bytes",
 			(json_int_t)job->def->backlog_bytes));
 	json_object_set_new(json, "stages", stages);
-	return json;
+	return whole_or_none(json, failures);
 }
 
 /* ---- the engine ---- */

@@ -171,6 +171,7 @@ static void on_list(void *arg, json_t *jobs, bool more, const struct error *err)
 		return;
 	}
 	if (err != NULL) {
+		json_decref(jobs);
 		request_reply_problem(request, err, NULL);
 		return;
 	}

@@ -261,18 +261,19 @@ static int parse_all(struct parser *parser)
 	return result;
 }
 
-static int refuse(const struct mistakes *mistakes, struct error *err)
+/* `failures`: allocations that had failed before; a value without memory looks like a wrong one. */
+static int refuse(struct mistakes *mistakes, unsigned failures, struct error *err)
 {
 	const struct mistake *first = &mistakes->items[0];
 
+	if (mem_failures() != failures)
+		mistakes_done(mistakes);
 	if (mistakes->count == 0)
 		return error_no_memory(err);
 	return error_set(err, ERR_DEFINITION,
 		"%u mistake%s in the job definition, first %s: %s", mistakes->count,
 		mistakes->count == 1 ? "" : "s",
-		first->pointer != NULL && *first->pointer != '\0' ? first->pointer
-								  : "the whole",
-		first->detail != NULL ? first->detail : "wrong");
+		*first->pointer != '\0' ? first->pointer : "the whole", first->detail);
 }
 
 int definition_parse(const json_t *root, const struct catalog *catalog,
@@ -280,16 +281,16 @@ int definition_parse(const json_t *root, const struct catalog *catalog,
 	struct definition **ret, struct error *err)
 {
 	struct parser parser = {.catalog = catalog, .rules = rules, .mistakes = mistakes};
-	unsigned before = mistakes->count;
+	unsigned before = mistakes->count, failures = mem_failures();
 
 	if (!fields_open(&parser.root, root, "", root_fields, mistakes))
-		return refuse(mistakes, err);
+		return refuse(mistakes, failures, err);
 	parser.to = mem_zalloc(sizeof(*parser.to));
 	if (parser.to == NULL)
 		return error_no_memory(err);
 	if (parse_all(&parser) < 0 || mistakes->count > before) {
 		definition_free(parser.to);
-		return refuse(mistakes, err);
+		return refuse(mistakes, failures, err);
 	}
 	*ret = parser.to;
 	return 0;

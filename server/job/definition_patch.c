@@ -78,7 +78,7 @@ int definition_patch(struct definition *definition, const json_t *patch,
 	const json_t *stages = json_object_get(patch, "stages"),
 		     *limits = json_object_get(patch, "limits"),
 		     *given = json_object_get(patch, "labels");
-	unsigned before = mistakes->count;
+	unsigned before = mistakes->count, failures = mem_failures();
 	struct job_limits new_limits = definition->limits;
 	_auto_free_ unsigned *workers = mem_zalloc(definition->stage_count * sizeof(*workers));
 	json_t *labels = json_copy(definition->labels);
@@ -94,6 +94,11 @@ int definition_patch(struct definition *definition, const json_t *patch,
 		patch_stages(definition, stages, mistakes, workers);
 	if (limits != NULL)
 		limits_parse(limits, "/limits", mistakes, &new_limits);
+	if (mem_failures() != failures) { /* a value without memory looks like a wrong one */
+		mistakes_done(mistakes);
+		json_decref(labels);
+		return error_no_memory(err);
+	}
 	if (mistakes->count > before) {
 		json_decref(labels);
 		return error_set(

@@ -126,9 +126,10 @@ static json_t *find_stage(json_t *root, const char *key, size_t len, struct mist
 
 static json_t *value_from_text(const char *value)
 {
+	unsigned failures = mem_failures();
 	json_t *json = json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
-	return json != NULL ? json : json_string(value);
+	return json != NULL || mem_failures() != failures ? json : json_string(value);
 }
 
 int definition_set_param(

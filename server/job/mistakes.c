@@ -13,22 +13,30 @@ void mistakes_init(struct mistakes *mistakes)
 	mistakes->count = 0;
 }
 
+/* What stands for a text that there was no memory for. */
+static char no_pointer[] = "", no_detail[] = "wrong";
+
 void mistakes_done(struct mistakes *mistakes)
 {
 	for (unsigned i = 0; i < mistakes->count; i++) {
-		mem_free(mistakes->items[i].pointer);
-		mem_free(mistakes->items[i].detail);
+		struct mistake *mistake = &mistakes->items[i];
+
+		if (mistake->pointer != no_pointer)
+			mem_free(mistake->pointer);
+		if (mistake->detail != no_detail)
+			mem_free(mistake->detail);
 	}
 	mistakes->count = 0;
 }
 
 /* A copy that is fit for a JSON string, whatever bytes a request brought. */
-static char *clean_copy(const char *text)
+static char *clean_copy(const char *text, char *otherwise)
 {
 	char *copy = mem_strdup(text);
 
-	if (copy != NULL)
-		text_clean(copy);
+	if (copy == NULL)
+		return otherwise;
+	text_clean(copy);
 	return copy;
 }
 
@@ -53,8 +61,8 @@ void mistakes_add(struct mistakes *mistakes, const char *pointer, const char *fo
 		memcpy(detail + at, "…", sizeof("…"));
 	}
 	mistake = &mistakes->items[mistakes->count++];
-	mistake->pointer = clean_copy(pointer);
-	mistake->detail = clean_copy(detail);
+	mistake->pointer = clean_copy(pointer, no_pointer);
+	mistake->detail = clean_copy(detail, no_detail);
 }
 
 json_t *mistakes_to_json(const struct mistakes *mistakes)
@@ -63,9 +71,8 @@ json_t *mistakes_to_json(const struct mistakes *mistakes)
 
 	for (unsigned i = 0; list != NULL && i < mistakes->count; i++) {
 		const struct mistake *mistake = &mistakes->items[i];
-		json_t *row = json_pack("{s:s, s:s}", "pointer",
-			mistake->pointer != NULL ? mistake->pointer : "", "detail",
-			mistake->detail != NULL ? mistake->detail : "wrong");
+		json_t *row = json_pack("{s:s, s:s}", "pointer", mistake->pointer, "detail",
+			mistake->detail);
 
 		if (json_array_append_new(list, row) < 0) {
 			json_decref(list);

@@ -103,6 +103,7 @@ static bool decode_body(
 
 int job_record_decode(const void *bytes, size_t len, struct job_record *ret, struct error *err)
 {
+	unsigned failures = mem_failures();
 	const char *at = bytes;
 	struct job_record record;
 	struct head head;
@@ -119,6 +120,8 @@ int job_record_decode(const void *bytes, size_t len, struct job_record *ret, str
 		return error_no_memory(err);
 	if (!decode_body(&record, &head, at, len) || record.state >= JOB_STATE_COUNT) {
 		job_record_done(&record);
+		if (mem_failures() != failures)
+			return error_no_memory(err);
 		return error_set(err, ERR_STORE, "a job's record is damaged");
 	}
 	*ret = record;

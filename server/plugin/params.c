@@ -231,6 +231,7 @@ static size_t member_size(enum stage_param_type type)
 
 static int check_default(const struct stage_param *row, struct error *err)
 {
+	unsigned failures = mem_failures();
 	struct mistakes mistakes;
 	json_t *value = params_default(row), *checked = NULL;
 
@@ -239,6 +240,8 @@ static int check_default(const struct stage_param *row, struct error *err)
 		checked = check_value(row, value, &(struct place){"", &mistakes});
 	json_decref(value);
 	mistakes_done(&mistakes);
+	if (checked == NULL && mem_failures() != failures)
+		return error_no_memory(err);
 	if (checked == NULL)
 		return error_set(err, ERR_INTERNAL,
 			"the default of its parameter '%s' is not a value of its type",
