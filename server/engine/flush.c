@@ -32,14 +32,19 @@ static void unref_outcomes(struct flush *flush)
 	}
 }
 
+static void free_chunks(struct result_chunk *chunk)
+{
+	while (chunk != NULL) {
+		struct result_chunk *next = chunk->next;
+
+		slab_unref(chunk->slab);
+		chunk = next;
+	}
+}
+
 static void free_parts(struct flush *flush)
 {
-	while (flush->chunks != NULL) {
-		struct result_chunk *next = flush->chunks->next;
-
-		slab_unref(flush->chunks->slab);
-		flush->chunks = next;
-	}
+	free_chunks(flush->chunks);
 	while (flush->failures != NULL) {
 		struct failure_rec *next = flush->failures->next;
 
@@ -227,62 +232,104 @@ static void apply_outcome(struct job *job, const struct outcome *outcome)
 	input_touch(job->engine, input);
 }
 
-/*
- * Some of the blocks never reached the disk (it was full, the client heard 507): what became
- * of their items must not stand either. Results lie in the order of the outcomes.
- */
-static void drop_refused(struct flush *flush)
+/* Where a walk over the results of a flush stands. */
+struct walk {
+	struct result_chunk *chunk;
+	uint32_t index;
+	const char *line;
+};
+
+static void walk_next(struct walk *walk, uint64_t *ret_item, const char **ret_line, uint32_t *ret_len)
 {
-	struct result_chunk *old = flush->chunks;
-	struct failure_rec *failure = flush->failures, *next_failure;
-	uint32_t kept = 0, at_result = 0;
-	const char *line = old == NULL ? NULL : chunk_lines(old);
+	while (walk->index == walk->chunk->count) {
+		walk->chunk = walk->chunk->next;
+		walk->index = 0;
+		walk->line = NULL;
+	}
+	if (walk->line == NULL)
+		walk->line = chunk_lines(walk->chunk);
+	*ret_item = chunk_items(walk->chunk)[walk->index++];
+	*ret_line = walk->line;
+	*ret_len = (uint32_t)((const char *)rawmemchr(walk->line, '\n') - walk->line);
+	walk->line += *ret_len + 1;
+}
+
+/* Copy the results of those that stay into chunks of their own; -1 without memory. */
+static int copy_kept(struct flush *flush, struct result_chunk *from)
+{
+	struct walk walk = { .chunk = from };
+	const char *line;
+	uint64_t item;
+	uint32_t len;
+
+	for (uint32_t at = 0; at < flush->outcome_count; at++) {
+		const struct outcome *outcome = &flush->outcomes[at];
+
+		for (uint32_t n = 0; n < outcome->results; n++) {
+			walk_next(&walk, &item, &line, &len);
+			if (!outcome->input->refused && flush_result(flush, item, line, len) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Results lie in the order of the outcomes. */
+static int drop_results(struct flush *flush)
+{
+	struct result_chunk *old = flush->chunks, *old_last = flush->last_chunk;
 
 	flush->chunks = flush->last_chunk = NULL;
-	flush->failures = NULL;
-	flush->failures_end = &flush->failures;
-	for (uint32_t at = 0; at < flush->outcome_count; at++) {
-		struct outcome *outcome = &flush->outcomes[at];
-		bool keep = !outcome->input->refused;
-
-		for (uint32_t n = 0; n < outcome->results && old != NULL; n++) {
-			size_t len;
-
-			while (old != NULL && at_result == old->count) {
-				struct result_chunk *next = old->next;
-
-				slab_unref(old->slab);
-				old = next;
-				at_result = 0;
-				line = old == NULL ? NULL : chunk_lines(old);
-			}
-			if (old == NULL)
-				break;
-			len = (size_t)((const char *)rawmemchr(line, '\n') - line);
-			if (keep && flush_result(flush, chunk_items(old)[at_result], line, (uint32_t)len) < 0)
-				pipeline_lost(flush->pipeline);
-			line += len + 1;
-			at_result++;
-		}
-		for (uint32_t n = 0; n < outcome->failures && failure != NULL; n++) {
-			next_failure = failure->next;
-			failure->next = NULL;
-			if (keep) {
-				*flush->failures_end = failure;
-				flush->failures_end = &failure->next;
-			} else {
-				mem_free(failure);
-			}
-			failure = next_failure;
-		}
-		if (keep)
-			flush->outcomes[kept++] = *outcome;
-		else
-			input_unref_n(outcome->input, 1);
+	if (copy_kept(flush, old) < 0) {
+		free_chunks(flush->chunks);
+		flush->chunks = old;
+		flush->last_chunk = old_last;
+		return -1;
 	}
-	if (old != NULL)
-		slab_unref(old->slab);
+	free_chunks(old);
+	return 0;
+}
+
+static void drop_failures(struct flush *flush)
+{
+	struct failure_rec **at_failure = &flush->failures;
+
+	for (uint32_t at = 0; at < flush->outcome_count; at++) {
+		const struct outcome *outcome = &flush->outcomes[at];
+
+		for (uint32_t n = 0; n < outcome->failures; n++) {
+			struct failure_rec *failure = *at_failure;
+
+			if (outcome->input->refused) {
+				*at_failure = failure->next;
+				mem_free(failure);
+			} else {
+				at_failure = &failure->next;
+			}
+		}
+	}
+	flush->failures_end = at_failure;
+}
+
+/*
+ * Some of the blocks never reached the disk (it was full, the client heard 507): what became
+ * of their items must not stand either. -1 without memory, nothing changed.
+ */
+static int drop_refused(struct flush *flush)
+{
+	uint32_t kept = 0;
+
+	if (drop_results(flush) < 0)
+		return -1;
+	drop_failures(flush);
+	for (uint32_t at = 0; at < flush->outcome_count; at++) {
+		if (flush->outcomes[at].input->refused)
+			input_unref_n(flush->outcomes[at].input, 1);
+		else
+			flush->outcomes[kept++] = flush->outcomes[at];
+	}
 	flush->outcome_count = kept;
+	return 0;
 }
 
 static bool any_refused(const struct flush *flush)
@@ -301,8 +348,8 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 	assert_on(ROLE_COMMIT);
 	if (job_is_sealed(job))
 		return 0; /* cancelled or failed between gathering and this: its counts are final */
-	if (any_refused(flush))
-		drop_refused(flush);
+	if (any_refused(flush) && drop_refused(flush) < 0)
+		return error_no_memory(err);
 	job_touch(job);
 	if (apply_results(flush, ledger, err) < 0 || apply_failures(flush, ledger, err) < 0)
 		return -1;
