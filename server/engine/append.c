@@ -102,7 +102,8 @@ static void append_refuse(struct commit_op *op, const struct error *err)
 	struct append *append = CONTAINER_OF(op, struct append, op);
 
 	(void)err;
-	append->job->refused_epoch = append->epoch;
+	if (append->count > 0) /* what has no items leaves no gap */
+		append->job->refused_epoch = append->epoch;
 	mark_refused(append);
 }
 
