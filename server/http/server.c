@@ -137,30 +137,24 @@ void http_server_kick(struct http_server *server)
 
 /* ---- once a second ---- */
 
-static bool has_hung_up(const struct request *request, short events)
+static bool has_vanished(const struct request *request)
 {
-	if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0)
-		return true;
-	/* While a body may still be coming, its end is the library's to see. */
-	return (events & POLLRDHUP) != 0 && request->finished;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd look = { .fd = info->connect_fd, .events = POLLRDHUP };
+
+	/* Who shuts only his side down is gone for the library too, once it reads that far. */
+	return poll(&look, 1, 0) == 1;
 }
 
 /* The library does not look at suspended connections; a follower would stay for ever. */
 static void look_for_vanished(struct http_server *server)
 {
-	const union MHD_ConnectionInfo *info;
-	struct pollfd poll_one;
-
 	LIST_EACH(&server->requests, link)
 	{
 		struct request *request = LIST_ENTRY(link, struct request, link);
 
-		if (!request->suspended)
-			continue;
-		info = MHD_get_connection_info(
-			request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		poll_one = (struct pollfd){ info->connect_fd, POLLRDHUP, 0 };
-		if (poll(&poll_one, 1, 0) == 1 && has_hung_up(request, poll_one.revents))
+		if (request->suspended && has_vanished(request))
 			request_vanish(request);
 	}
 }
