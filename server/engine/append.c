@@ -92,8 +92,7 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 			append->key_lines, err) < 0)
 		return -1;
 	if (append->has_state)
-		return ledger->ops->put_state(ledger, &job->id, append->state.data,
-			append->state.len, err);
+		return job_put_state(job, STATE_SOURCE, &append->state, err);
 	return 0;
 }
 

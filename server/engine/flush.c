@@ -363,8 +363,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 		}
 	}
 	if (flush->has_state)
-		return ledger->ops->put_state(ledger, &job->id, flush->state.data, flush->state.len,
-			err);
+		return job_put_state(job, STATE_SINK, &flush->state, err);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/pipeline.h"
 #include "engine/scheduler.h"
+#include "engine/states.h"
 #include "ledger/committer.h"
 
 #define TICK_MS 250
@@ -40,6 +41,7 @@ struct job {
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
 	bool deleted;
 	uint64_t epoch; /* of the input: grows with each refusal; under the pipeline's lock */
+	bool has_states; /* what source and sink have saved is in memory */
 	bool closing; /* the input is closed, or will be with the next commit */
 	bool listed, cached; /* in the table of jobs; with those that are done */
 	uint64_t extra_version;   /* visible changes that are not on disk */
@@ -50,6 +52,7 @@ struct job {
 	/* the commit thread's side */
 	struct job_record next, stable;
 	uint64_t refused_epoch; /* an append of that epoch was refused */
+	struct states states;   /* the loop's until `has_states` */
 	struct list touched;
 	pthread_mutex_t record_lock;
 	struct job_record committed; /* under record_lock */
@@ -194,6 +197,8 @@ void job_refresh(struct job *job);
 void job_committed(struct job *job);
 /* Commit thread: the job's record, the block's bits are part of this transaction. */
 void job_touch(struct job *job);
+/* Commit thread: what source or sink has saved is part of this transaction. */
+int job_put_state(struct job *job, enum state_of of, const struct buf *state, struct error *err);
 /* Commit thread: it has ended or is being erased; what comes late must not count. */
 bool job_is_sealed(const struct job *job);
 void input_touch(struct engine *engine, struct input *input);

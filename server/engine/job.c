@@ -57,6 +57,7 @@ void job_unref(struct job *job)
 	job_record_done(&job->next);
 	job_record_done(&job->stable);
 	job_record_done(&job->committed);
+	states_done(&job->states);
 	pthread_mutex_destroy(&job->record_lock);
 	definition_free(job->def);
 	mem_free(job);

@@ -26,6 +26,12 @@ bool job_is_sealed(const struct job *job)
 	return job->next.erasing || job_state_is_done((enum job_state)job->next.state);
 }
 
+int job_put_state(struct job *job, enum state_of of, const struct buf *state, struct error *err)
+{
+	job_touch(job);
+	return states_put(&job->states, of, state->data, state->len) < 0 ? error_no_memory(err) : 0;
+}
+
 void input_touch(struct engine *engine, struct input *input)
 {
 	if (list_empty(&input->touched))
@@ -69,6 +75,21 @@ static int write_record(struct job *job, struct ledger *ledger, struct error *er
 	return done;
 }
 
+static int write_states(struct job *job, struct ledger *ledger, struct error *err)
+{
+	struct buf stored = BUF_INIT;
+	int done;
+
+	if (!states_changed(&job->states))
+		return 0;
+	if (states_encode(&job->states, &stored) < 0)
+		done = error_no_memory(err);
+	else
+		done = ledger->ops->put_state(ledger, &job->id, stored.data, stored.len, err);
+	buf_done(&stored);
+	return done;
+}
+
 static int before_commit(void *arg, struct ledger *ledger, struct error *err)
 {
 	struct engine *engine = arg;
@@ -82,7 +103,9 @@ static int before_commit(void *arg, struct ledger *ledger, struct error *err)
 	}
 	LIST_EACH(&engine->touched_jobs, link)
 	{
-		if (write_record(LIST_ENTRY(link, struct job, touched), ledger, err) < 0)
+		struct job *job = LIST_ENTRY(link, struct job, touched);
+
+		if (write_record(job, ledger, err) < 0 || write_states(job, ledger, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -121,6 +144,7 @@ static void on_commit(void *arg)
 		struct job *job = LIST_ENTRY(link, struct job, touched);
 
 		copy_record(&job->stable, &job->next);
+		states_commit(&job->states);
 		pthread_mutex_lock(&job->record_lock);
 		copy_record(&job->committed, &job->stable);
 		pthread_mutex_unlock(&job->record_lock);
@@ -146,6 +170,7 @@ static void on_abort(void *arg)
 		struct job *job = LIST_ENTRY(link, struct job, touched);
 
 		copy_record(&job->next, &job->stable);
+		states_abort(&job->states);
 		list_remove(link);
 	}
 }

@@ -198,12 +198,25 @@ static void open_task(struct task *task)
 	engine_post(starting->job->engine, &starting->post);
 }
 
+/* The commit thread goes on from what is stored. */
+static int take_states(struct job *job, const struct buf *stored, struct error *err)
+{
+	if (!job->has_states && stored != NULL &&
+		states_load(&job->states, stored->data, stored->len) < 0)
+		return error_no_memory(err);
+	job->has_states = true;
+	return 0;
+}
+
 int job_start_pipeline(struct job *job, const struct buf *state,
 	void (*started)(struct job *job, void *arg, const struct error *err), void *arg,
 	struct error *err)
 {
-	struct starting *starting = mem_zalloc(sizeof(*starting));
+	struct starting *starting;
 
+	if (take_states(job, state, err) < 0)
+		return -1;
+	starting = mem_zalloc(sizeof(*starting));
 	if (starting == NULL)
 		return error_no_memory(err);
 	if (pipeline_new(job->engine, job, &job->id, job->def, &starting->pipeline, err) < 0) {
@@ -237,6 +250,8 @@ int job_start_pipeline_now(struct job *job, struct error *err)
 	if (pipeline_new(job->engine, job, &job->id, job->def, &pipeline, err) < 0)
 		return -1;
 	done = ledger->ops->get_state(ledger, &job->id, &state, err);
+	if (done == 0)
+		done = take_states(job, &state, err);
 	if (done == 0)
 		done = stages_life_open(pipeline, state.data, state.len, err);
 	if (done == 0)

@@ -52,11 +52,19 @@ static int open_stage(struct stage_run *run, const void *state, size_t state_len
 int stages_life_open(struct pipeline *pipeline, const void *state, size_t state_len,
 	struct error *err)
 {
-	for (unsigned at = 0; at < pipeline->count; at++)
-		if (open_stage(&pipeline->stages[at], state, state_len, err) < 0)
+	size_t len;
+	const char *part;
+
+	for (unsigned at = 0; at < pipeline->count; at++) {
+		struct stage_run *run = &pipeline->stages[at];
+
+		part = states_view(state, state_len,
+			run == pipeline->source ? STATE_SOURCE : STATE_SINK, &len);
+		if (open_stage(run, part, len, err) < 0)
 			return -1;
-	if (pipeline->source != NULL && state_len > 0 &&
-		buf_append(&pipeline->source_state, state, state_len) < 0)
+	}
+	part = states_view(state, state_len, STATE_SOURCE, &len);
+	if (len > 0 && buf_append(&pipeline->source_state, part, len) < 0)
 		return error_no_memory(err);
 	return 0;
 }
