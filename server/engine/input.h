@@ -56,7 +56,8 @@ struct input {
 	} *retries;
 	uint32_t *groups;
 
-	bool placed; /* it was handed to the pipeline */
+	bool placed;        /* it was handed to the pipeline */
+	uint64_t placed_ns; /* when */
 	uint32_t fed, fed_parts, released;
 	uint32_t *parts;
 	uint8_t *fate;

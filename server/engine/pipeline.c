@@ -12,6 +12,9 @@
 #include "engine/sources.h"
 #include "engine/stages_life.h"
 
+/* A block that is in the inbox for longer is not emptied fast. */
+#define PATIENCE_NS (50 * NS_PER_MS)
+
 int items_push(struct items *items, const struct item *item)
 {
 	if (items->count == items->capacity) {
@@ -177,16 +180,22 @@ static bool wants_async(struct pipeline *pipeline, uint64_t now_ns)
 	return false;
 }
 
+bool pipeline_timer_is_late(const struct pipeline *pipeline)
+{
+	return pipeline->timer_due_ns != 0 &&
+	       (pipeline->timer_armed_ns == 0 || pipeline->timer_due_ns < pipeline->timer_armed_ns);
+}
+
 static bool wants_loop(struct pipeline *pipeline)
 {
 	if (pipeline->failure.code != ERR_NONE || pipeline->report_done)
 		return true;
-	if (pipeline->room_wanted && pipeline->backlog_bytes < pipeline->def->backlog_bytes / 8 * 7)
+	if (pipeline->room_wanted && pipeline->backlog_bytes < pipeline->def->backlog_bytes / 8 * 7 &&
+		!pipeline_worth_waiting(pipeline))
 		return true;
 	if (cold_is_due(pipeline))
 		return true;
-	if (pipeline->timer_due_ns != 0 && (pipeline->timer_armed_ns == 0 ||
-						   pipeline->timer_due_ns < pipeline->timer_armed_ns))
+	if (pipeline_timer_is_late(pipeline))
 		return true;
 	return wants_async(pipeline, clock_mono_ns());
 }
@@ -255,6 +264,7 @@ void pipeline_add_input(struct pipeline *pipeline, struct input *input)
 	}
 	/* The maker's reference is from here on that of `inputs`; add the inbox's and the items'. */
 	input_ref_n(input, input->count + 1);
+	input->placed_ns = clock_mono_ns();
 	list_append(&pipeline->inbox, &input->link);
 	list_append(&pipeline->inputs, &input->order);
 	pipeline->inbox_bytes += input->size;
@@ -405,6 +415,23 @@ static bool may_feed(const struct pipeline *pipeline)
 	if (pipeline->held_bytes > (16u << 20) && pipeline->fed > pipeline->over)
 		return false;
 	return !pipeline->def->ordered || pipeline->fed - pipeline->over_released < pipeline->window;
+}
+
+bool pipeline_worth_waiting(struct pipeline *pipeline)
+{
+	uint64_t hot = engine_config(pipeline->engine)->hot_bytes, patient_until_ns;
+
+	/* Half-empty is soon enough to be told: a wake-up costs more than an item. */
+	if (pipeline->room_wanted)
+		hot /= 2;
+	if (pipeline->cold || pipeline->paused || pipeline->stopped || list_empty(&pipeline->inbox) ||
+		pipeline->inbox_bytes < hot)
+		return false;
+	patient_until_ns = LIST_ENTRY(pipeline->inbox.next, struct input, link)->placed_ns + PATIENCE_NS;
+	if (clock_mono_ns() >= patient_until_ns)
+		return false;
+	pipeline_due(pipeline, patient_until_ns);
+	return true;
 }
 
 void pipeline_feed(struct pipeline *pipeline)

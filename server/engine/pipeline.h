@@ -195,6 +195,9 @@ unsigned pipeline_wake_mask(struct pipeline *pipeline);
 void pipeline_add_input(struct pipeline *pipeline, struct input *input);
 /* Move items from the inbox into the queues as far as there is room. */
 void pipeline_feed(struct pipeline *pipeline);
+/* Is the inbox full, but emptied so fast that an uploader better waits a moment than has its
+ * blocks written out and read back? Sets the timer for the case that it is not so. */
+bool pipeline_worth_waiting(struct pipeline *pipeline);
 /* Are there blocks to be read back, and is there room for them? (cold.c) */
 bool cold_is_due(const struct pipeline *pipeline);
 /* Move overflows on as far as there is room. */
@@ -231,6 +234,8 @@ void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct it
 void pipeline_release_delayed(struct pipeline *pipeline, uint64_t now_ns);
 /* The loop must look again at that time. */
 void pipeline_due(struct pipeline *pipeline, uint64_t due_ns);
+/* Is the loop's timer set to a later time than the pipeline is due? Lock held. */
+bool pipeline_timer_is_late(const struct pipeline *pipeline);
 /* Take up to `n` tokens of the stage's rate; returns how many there were. */
 uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_ns);
 /* Set down what was taken and not used. */

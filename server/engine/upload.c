@@ -313,18 +313,19 @@ uint64_t upload_skip(const struct upload *upload)
 	return upload->skip;
 }
 
-static bool find_room(struct job *job)
+static bool find_room(struct upload *upload)
 {
-	struct pipeline *pipeline = job->pipeline;
+	struct pipeline *pipeline = upload->job->pipeline;
 	bool room;
 
 	if (pipeline == NULL)
 		return false;
 	pipeline_lock(pipeline);
 	room = pipeline->backlog_bytes < pipeline->def->backlog_bytes &&
-	       pipeline->appending_bytes < APPENDING_MAX;
+	       pipeline->appending_bytes < APPENDING_MAX &&
+	       (upload->events.impatient || !pipeline_worth_waiting(pipeline));
 	pipeline->room_wanted = !room;
-	pthread_mutex_unlock(&pipeline->lock);
+	pipeline_unlock(pipeline, pipeline_timer_is_late(pipeline) ? WAKE_LOOP : 0);
 	return room;
 }
 
@@ -340,23 +341,20 @@ bool upload_has_room(struct upload *upload)
 		break_with(upload, &why);
 		return false;
 	}
-	upload->credit = find_room(upload->job);
+	upload->credit = find_room(upload);
 	upload->waiting = !upload->credit;
 	return upload->credit;
 }
 
 void uploads_check_room(struct job *job)
 {
-	bool room = true;
-
 	LIST_EACH(&job->uploads, link)
 	{
 		struct upload *upload = LIST_ENTRY(link, struct upload, link);
 
 		if (!upload->waiting || upload->broken.code != ERR_NONE || upload->zombie)
 			continue;
-		room = room && find_room(job);
-		if (!room)
+		if (!find_room(upload))
 			return;
 		upload->waiting = false;
 		upload->credit = true;

@@ -37,6 +37,9 @@ struct upload_events {
 	void (*broken)(void *arg, const struct error *err);
 	/* Answer to upload_flush(); err NULL or why what was not yet on disk is not. */
 	void (*flushed)(void *arg, const struct error *err);
+	/* Waiting has a price for this one: only a full backlog may make it wait. Others also wait
+	 * some milliseconds for the pipeline where that spares the disk. */
+	bool impatient;
 };
 
 /*

@@ -333,7 +333,8 @@ static int open_again(
 static int open_upload(
 	struct intake *intake, const struct intake_options *options, struct error *err)
 {
-	const struct upload_events events = { intake, on_room, on_broken, on_flushed };
+	const struct upload_events events = { intake, on_room, on_broken, on_flushed,
+		options->impatient };
 
 	if (upload_open(intake->job, options->key, options->offset, &events, &intake->upload,
 		    err) < 0)

@@ -121,6 +121,7 @@ static int open_items(
 	const struct intake_events events = { items, on_full, on_room, on_over };
 	const char *on_invalid = query_text(query, "on_invalid");
 
+	options.impatient = items->reject || items->max_wait_ms != UINT64_MAX;
 	options.skip_invalid = on_invalid != NULL && strcmp(on_invalid, "skip") == 0;
 	if (items_shape(request, &options.shape, err) < 0 || check_key(options.key, err) < 0 ||
 		check_offset(request, options.key, mistakes, err) < 0 ||
