@@ -9,7 +9,7 @@
  * stay text, so that their grammar alone decides: an item with an integer of forty digits is
  * none of our business.
  */
-#define FLAGS	  YYJSON_READ_NUMBER_AS_RAW
+#define FLAGS     YYJSON_READ_NUMBER_AS_RAW
 #define DEPTH_MAX 1024
 #define POOL_KEEP ((size_t)1 << 20) /* of a longer item the pool is given back */
 

@@ -46,7 +46,7 @@ static uint32_t cursor_check(const struct job *job, enum ledger_log log, uint64_
 	struct {
 		struct id id;
 		uint64_t log, seq;
-	} key = {*job_id(job), (uint64_t)log, seq};
+	} key = { *job_id(job), (uint64_t)log, seq };
 
 	return (uint32_t)block_checksum(&key, sizeof(key));
 }
@@ -82,7 +82,7 @@ static void page_done(struct page *page)
 {
 	buf_done(&page->bytes);
 	mem_free(page->runs);
-	*page = (struct page){0};
+	*page = (struct page){ 0 };
 }
 
 static bool next_record(const struct page *page, size_t *run, struct page_line *ret)
@@ -91,7 +91,7 @@ static bool next_record(const struct page *page, size_t *run, struct page_line *
 	struct failure_head head;
 
 	memcpy(&head, page->bytes.data + at->at, sizeof(head));
-	*ret = (struct page_line){at->seq, head.item, page->bytes.data + at->at, at->len};
+	*ret = (struct page_line){ at->seq, head.item, page->bytes.data + at->at, at->len };
 	return true;
 }
 
@@ -242,7 +242,7 @@ static bool visit_failures(void *arg, uint64_t seq, const void *bytes, size_t le
 	}
 	if (buf_reserve(&fetch->page.bytes, len) < 0 || (run = add_run(fetch)) == NULL)
 		return stop_without_memory(fetch);
-	*run = (struct page_run){seq, 1, fetch->page.bytes.len, len, PAGE_NO_ITEMS};
+	*run = (struct page_run){ seq, 1, fetch->page.bytes.len, len, PAGE_NO_ITEMS };
 	buf_append(&fetch->page.bytes, bytes, len);
 	fetch->page.count++;
 	fetch->page.next = seq + 1;
@@ -336,7 +336,7 @@ static void lend_page(struct reader *reader, struct fetch *fetch)
 	fetch->page.next = reader->next;
 	buf_clear(&fetch->page.bytes);
 	fetch->run_capacity = reader->run_capacity;
-	reader->page = (struct page){0};
+	reader->page = (struct page){ 0 };
 	reader->run_capacity = 0;
 	reader->fetch = fetch;
 }

@@ -6,11 +6,11 @@
 
 #define BLANKS 64 /* behind a value of the greatest size that do not make it too long */
 
-static const char bom[3] = {'\xef', '\xbb', '\xbf'};
+static const char bom[3] = { '\xef', '\xbb', '\xbf' };
 
 void split_init(struct split *split, enum split_shape shape, size_t item_max)
 {
-	*split = (struct split){.shape = shape, .item_max = item_max};
+	*split = (struct split){ .shape = shape, .item_max = item_max };
 }
 
 void split_done(struct split *split)

@@ -36,10 +36,10 @@ enum split_result {
 struct split_item {
 	const char *bytes; /* borrowed until the next call */
 	size_t len;
-	uint64_t line;	  /* 1-based physical line (lines) or element number (array) */
-	uint64_t lines;	  /* physical lines since the item or error before, this one included */
+	uint64_t line;    /* 1-based physical line (lines) or element number (array) */
+	uint64_t lines;   /* physical lines since the item or error before, this one included */
 	struct error err; /* SPLIT_ERROR: ERR_ITEM_TOO_LARGE or ERR_ITEM_INVALID */
-	bool fatal;	  /* SPLIT_ERROR: the rest cannot be split (broken array) */
+	bool fatal;       /* SPLIT_ERROR: the rest cannot be split (broken array) */
 };
 
 struct split {
@@ -47,13 +47,13 @@ struct split {
 	size_t item_max;
 	const char *at, *end; /* what is left of the piece fed last */
 	struct buf carry;     /* the item under way, when it began in an earlier piece */
-	uint64_t line;	      /* physical lines (elements) begun and dealt with */
-	uint64_t told;	      /* of these, up to the item or error given out last */
+	uint64_t line;        /* physical lines (elements) begun and dealt with */
+	uint64_t told;        /* of these, up to the item or error given out last */
 	bool carry_given;     /* the carry was given out: to be emptied */
 	bool ended, skipping;
 	/* JSON text: */
 	uint64_t depth; /* of brackets inside the element under way */
-	unsigned bom;	/* bytes of a byte order mark passed over */
+	unsigned bom;   /* bytes of a byte order mark passed over */
 	enum split_place {
 		SPLIT_FRONT,  /* nothing but white space so far */
 		SPLIT_SINGLE, /* in a single value */

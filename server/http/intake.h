@@ -29,7 +29,7 @@ struct intake_options {
 	const char *key; /* Idempotency-Key, NULL */
 	uint64_t offset;
 	bool skip_invalid;
-	bool impatient; /* see struct upload_events */
+	bool impatient;           /* see struct upload_events */
 	struct json_check *check; /* borrowed */
 };
 

@@ -14,25 +14,25 @@
 #include "job/text.h"
 
 static const struct param params[] = {
-	{"name", PARAM_TEXT},
-	{"follow", PARAM_BOOL},
-	{"limit", PARAM_UINT, .min = 1, .max = 1000},
-	{"order", PARAM_CHOICE, .choices = "input|none"},
-	{"after", PARAM_CURSOR},
-	{"label.", PARAM_TEXT},
-	{".", PARAM_TEXT},
-	{0},
+	{ "name", PARAM_TEXT },
+	{ "follow", PARAM_BOOL },
+	{ "limit", PARAM_UINT, .min = 1, .max = 1000 },
+	{ "order", PARAM_CHOICE, .choices = "input|none" },
+	{ "after", PARAM_CURSOR },
+	{ "label.", PARAM_TEXT },
+	{ ".", PARAM_TEXT },
+	{ 0 },
 };
 
 static const struct route table[] = {
-	{METHOD_GET, "/", NULL, params},
-	{METHOD_GET, "/v1/jobs", NULL, params},
-	{METHOD_POST, "/v1/jobs", NULL, NULL},
-	{METHOD_POST, "/v1/jobs:validate", NULL, params},
-	{METHOD_GET, "/v1/jobs/{id}", NULL, params},
-	{METHOD_DELETE, "/v1/jobs/{id}", NULL, NULL},
-	{METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", NULL, params},
-	{METHOD_POST, "/v1/jobs/{id}/failures/retry", NULL, NULL},
+	{ METHOD_GET, "/", NULL, params },
+	{ METHOD_GET, "/v1/jobs", NULL, params },
+	{ METHOD_POST, "/v1/jobs", NULL, NULL },
+	{ METHOD_POST, "/v1/jobs:validate", NULL, params },
+	{ METHOD_GET, "/v1/jobs/{id}", NULL, params },
+	{ METHOD_DELETE, "/v1/jobs/{id}", NULL, NULL },
+	{ METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", NULL, params },
+	{ METHOD_POST, "/v1/jobs/{id}/failures/retry", NULL, NULL },
 };
 
 static void must(int truth)
@@ -54,8 +54,8 @@ static int is_text(const char *text)
 static void check_query(const char *raw, const struct param *allowed)
 {
 	struct mistakes mistakes;
-	struct query query = {0};
-	struct error err = {0};
+	struct query query = { 0 };
+	struct error err = { 0 };
 	json_t *list;
 
 	mistakes_init(&mistakes);
@@ -80,8 +80,8 @@ static void check_query(const char *raw, const struct param *allowed)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_auto_free_ char *line = mem_strndup((const char *)data, size);
-	struct route_match match = {0};
-	struct error err = {0};
+	struct route_match match = { 0 };
+	struct error err = { 0 };
 	char *target, *search;
 
 	must(line != NULL);

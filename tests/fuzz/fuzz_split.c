@@ -24,7 +24,7 @@ static void must(int truth)
 
 static void check_item(const struct split_item *item, enum split_shape shape)
 {
-	struct error err = {0};
+	struct error err = { 0 };
 
 	must(item->len > 0 && item->len <= ITEM_MAX);
 	must(memchr(item->bytes, '\n', item->len) == NULL || shape == SPLIT_JSON);

@@ -31,7 +31,7 @@ static void make_text(size_t len)
 /* Append one more member or frame with all of the text. */
 static void pack(bool zstd)
 {
-	z_stream stream = {0};
+	z_stream stream = { 0 };
 	size_t bound = text.len + text.len / 100 + 1000;
 
 	buf_reserve(&packed, bound);
@@ -77,7 +77,7 @@ static int unpack(const char *encoding, const char *bytes, size_t len, size_t pi
 	return got;
 }
 
-static const char *const encodings[] = {NULL, "identity", "gzip", "x-gzip", "GZIP", "zstd"};
+static const char *const encodings[] = { NULL, "identity", "gzip", "x-gzip", "GZIP", "zstd" };
 
 Test(body, comes_out_as_it_was_in_pieces_of_every_size)
 {

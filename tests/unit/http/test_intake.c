@@ -82,7 +82,7 @@ void upload_nudge(struct upload *at)
 
 void upload_counts(const struct upload *at, struct upload_counts *ret)
 {
-	*ret = (struct upload_counts){at->accepted, at->position};
+	*ret = (struct upload_counts){ at->accepted, at->position };
 }
 
 void upload_close(struct upload *at)
@@ -112,7 +112,7 @@ struct engine *job_engine(const struct job *job)
 
 const struct engine_config *engine_config(const struct engine *engine)
 {
-	static const struct engine_config config = {.item_max = 1000};
+	static const struct engine_config config = { .item_max = 1000 };
 
 	return &config;
 }
@@ -145,7 +145,7 @@ static void on_over(void *arg, const struct error *err)
 static int open_intake(const struct intake_options *options)
 {
 	static char job;
-	const struct intake_events events = {NULL, on_full, on_go_on, on_over};
+	const struct intake_events events = { NULL, on_full, on_go_on, on_over };
 	struct intake_options all = *options;
 	struct error err;
 
@@ -211,7 +211,7 @@ static struct buf numbered(int count)
 static struct buf packed(const struct buf *body, const char *encoding)
 {
 	struct buf out = BUF_INIT;
-	z_stream stream = {0};
+	z_stream stream = { 0 };
 
 	buf_reserve(&out, body->len + 1000);
 	if (strcmp(encoding, "zstd") == 0) {
@@ -231,9 +231,9 @@ static struct buf packed(const struct buf *body, const char *encoding)
 
 Test(intake, takes_every_line_once_whatever_the_room)
 {
-	static const char *const encodings[] = {NULL, "gzip", "zstd"};
-	static const size_t pieces[] = {1, 7, 100, 3000, 1000000};
-	static const int chances[] = {100, 99, 50, 5};
+	static const char *const encodings[] = { NULL, "gzip", "zstd" };
+	static const size_t pieces[] = { 1, 7, 100, 3000, 1000000 };
+	static const int chances[] = { 100, 99, 50, 5 };
 	struct buf body = numbered(2000);
 
 	for (int run = 0; run < 60; run++) {
@@ -242,7 +242,7 @@ Test(intake, takes_every_line_once_whatever_the_room)
 
 		srand((unsigned)run);
 		room_chance = chances[run / 3 % 4];
-		cr_assert_eq(open_intake(&(struct intake_options){.encoding = encoding}), 0);
+		cr_assert_eq(open_intake(&(struct intake_options){ .encoding = encoding }), 0);
 		send_body(sent.data, sent.len, pieces[run / 12]);
 		finish(true);
 		cr_assert_eq(failure.code, ERR_NONE, "%s", failure.text);
@@ -261,7 +261,7 @@ Test(intake, takes_every_line_once_whatever_the_room)
 Test(intake, stops_at_a_bad_line_and_keeps_what_came_before)
 {
 	room_chance = 100;
-	open_intake(&(struct intake_options){0});
+	open_intake(&(struct intake_options){ 0 });
 	send_body("1\n\n2\nbad\n3\n", 11, 4);
 	cr_assert(upload->flushed);
 	upload->events.flushed(upload->events.arg, NULL);
@@ -277,7 +277,7 @@ Test(intake, skips_bad_lines_and_counts_them_for_the_offset)
 	json_t *json;
 
 	room_chance = 100;
-	open_intake(&(struct intake_options){.skip_invalid = true});
+	open_intake(&(struct intake_options){ .skip_invalid = true });
 	send_body("1\nbad\n\n2\nworse\n\n", 16, 3);
 	finish(false);
 	cr_assert_eq(failure.code, ERR_NONE);
@@ -295,7 +295,7 @@ Test(intake, passes_over_lines_that_were_taken_before)
 {
 	room_chance = 100;
 	skip = 3;
-	open_intake(&(struct intake_options){.key = "k", .offset = 10});
+	open_intake(&(struct intake_options){ .key = "k", .offset = 10 });
 	send_body("1\n\n2\n\n3\n4\n", 10, 2);
 	finish(false);
 	cr_assert_eq(upload->accepted, 2);
@@ -308,7 +308,7 @@ Test(intake, takes_a_repeated_body_for_a_closed_input_if_nothing_is_new)
 {
 	error_set(&open_error, ERR_INPUT_CLOSED, "closed");
 	known = 3;
-	cr_assert_eq(open_intake(&(struct intake_options){.key = "k"}), 0);
+	cr_assert_eq(open_intake(&(struct intake_options){ .key = "k" }), 0);
 	intake_feed(&intake, "1\n2\n3\n", 6);
 	intake_finish(&intake, true);
 	cr_assert(over);
@@ -316,14 +316,14 @@ Test(intake, takes_a_repeated_body_for_a_closed_input_if_nothing_is_new)
 	cr_assert_eq(intake.duplicates, 3);
 	intake_close(&intake);
 
-	cr_assert_eq(open_intake(&(struct intake_options){.key = "k"}), 0);
+	cr_assert_eq(open_intake(&(struct intake_options){ .key = "k" }), 0);
 	intake_feed(&intake, "1\n2\n3\n4\n", 8);
 	cr_assert(over);
 	cr_assert_eq(failure.code, ERR_INPUT_CLOSED);
 	intake_close(&intake);
 
 	known = 0;
-	cr_assert_eq(open_intake(&(struct intake_options){.key = "k"}), -1);
+	cr_assert_eq(open_intake(&(struct intake_options){ .key = "k" }), -1);
 	cr_assert_eq(failure.code, ERR_INPUT_CLOSED);
 }
 
@@ -332,7 +332,7 @@ Test(intake, says_how_the_body_was_cut_off)
 	struct buf body = numbered(100), sent = packed(&body, "gzip");
 
 	room_chance = 100;
-	open_intake(&(struct intake_options){.encoding = "gzip"});
+	open_intake(&(struct intake_options){ .encoding = "gzip" });
 	send_body(sent.data, sent.len - 4, 10);
 	finish(true);
 	cr_assert_eq(failure.code, ERR_BODY_CORRUPT);
@@ -347,7 +347,7 @@ Test(intake, ends_when_it_is_told_to_while_it_waits)
 	struct error why;
 
 	room_chance = 0;
-	open_intake(&(struct intake_options){0});
+	open_intake(&(struct intake_options){ 0 });
 	cr_assert(intake_feed(&intake, "1\n2\n", 4));
 	cr_assert(full);
 	cr_assert_not(intake_feed(&intake, "3\n", 2));

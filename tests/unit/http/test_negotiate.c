@@ -4,37 +4,37 @@
 #include "base/mem.h"
 #include "http/negotiate.h"
 
-static const char *const offers[] = {
-	"application/x-ndjson", "application/json", "text/event-stream", NULL};
+static const char *const offers[] = { "application/x-ndjson", "application/json",
+	"text/event-stream", NULL };
 
 static const struct {
 	const char *accept;
 	int pick;
 } accepts[] = {
-	{NULL, 0},
-	{"", 0},
-	{"*/*", 0},
-	{"application/*", 0},
-	{"application/json", 1},
-	{"APPLICATION/JSON", 1},
-	{"text/event-stream", 2},
-	{"text/*", 2},
-	{"text/html, application/json;q=0.9, */*;q=0.1", 1},
-	{"text/html;q=0.2, */*;q=0.1", 0},
-	{"application/json;q=0.5, application/x-ndjson;q=0.5", 0},
-	{"application/json;q=0.6,application/x-ndjson;q=0.5", 1},
-	{"*/*, application/x-ndjson;q=0", 1},
-	{"application/json; charset=utf-8", 1},
-	{"application/json;v=\"a,b;q=0\", text/html", 1},
-	{"application/json ; q = 1", 1},
-	{"application/json;q=1.000", 1},
-	{"text/html", -1},
-	{"application/x-ndjson;q=0", -1},
-	{"application/x-ndjson;q=2", -1},
-	{"application/x-ndjson;q=abc", -1},
-	{"application/xml, image/*", -1},
-	{"json", -1},
-	{",,,", -1},
+	{ NULL, 0 },
+	{ "", 0 },
+	{ "*/*", 0 },
+	{ "application/*", 0 },
+	{ "application/json", 1 },
+	{ "APPLICATION/JSON", 1 },
+	{ "text/event-stream", 2 },
+	{ "text/*", 2 },
+	{ "text/html, application/json;q=0.9, */*;q=0.1", 1 },
+	{ "text/html;q=0.2, */*;q=0.1", 0 },
+	{ "application/json;q=0.5, application/x-ndjson;q=0.5", 0 },
+	{ "application/json;q=0.6,application/x-ndjson;q=0.5", 1 },
+	{ "*/*, application/x-ndjson;q=0", 1 },
+	{ "application/json; charset=utf-8", 1 },
+	{ "application/json;v=\"a,b;q=0\", text/html", 1 },
+	{ "application/json ; q = 1", 1 },
+	{ "application/json;q=1.000", 1 },
+	{ "text/html", -1 },
+	{ "application/x-ndjson;q=0", -1 },
+	{ "application/x-ndjson;q=2", -1 },
+	{ "application/x-ndjson;q=abc", -1 },
+	{ "application/xml, image/*", -1 },
+	{ "json", -1 },
+	{ ",,,", -1 },
 };
 
 Test(accept, picks_what_the_client_likes_best)
@@ -49,20 +49,20 @@ static const struct {
 	const char *type;
 	enum media media;
 } types[] = {
-	{NULL, MEDIA_NONE},
-	{"application/json", MEDIA_JSON},
-	{" Application/JSON ", MEDIA_JSON},
-	{"application/json; charset=utf-8", MEDIA_JSON},
-	{"application/json;charset=\"UTF-8\"", MEDIA_JSON},
-	{"application/json; charset=iso-8859-1", MEDIA_OTHER},
-	{"application/x-ndjson", MEDIA_NDJSON},
-	{"application/x-ndjson; charset=us-ascii; x=y", MEDIA_NDJSON},
-	{"application/jsonl", MEDIA_NDJSON},
-	{"application/x-www-form-urlencoded", MEDIA_FORM},
-	{"text/csv", MEDIA_OTHER},
-	{"application/json2", MEDIA_OTHER},
-	{"", MEDIA_OTHER},
-	{"nonsense", MEDIA_OTHER},
+	{ NULL, MEDIA_NONE },
+	{ "application/json", MEDIA_JSON },
+	{ " Application/JSON ", MEDIA_JSON },
+	{ "application/json; charset=utf-8", MEDIA_JSON },
+	{ "application/json;charset=\"UTF-8\"", MEDIA_JSON },
+	{ "application/json; charset=iso-8859-1", MEDIA_OTHER },
+	{ "application/x-ndjson", MEDIA_NDJSON },
+	{ "application/x-ndjson; charset=us-ascii; x=y", MEDIA_NDJSON },
+	{ "application/jsonl", MEDIA_NDJSON },
+	{ "application/x-www-form-urlencoded", MEDIA_FORM },
+	{ "text/csv", MEDIA_OTHER },
+	{ "application/json2", MEDIA_OTHER },
+	{ "", MEDIA_OTHER },
+	{ "nonsense", MEDIA_OTHER },
 };
 
 Test(media, knows_the_types_of_bodies)

@@ -56,7 +56,7 @@ Test(problem, is_json_whatever_bytes_the_request_brought)
 Test(problem, exists_for_every_error)
 {
 	for (int code = 1; code < ERR_COUNT; code++) {
-		struct error err = {.code = (enum error_code)code, .text = "why"};
+		struct error err = { .code = (enum error_code)code, .text = "why" };
 		json_t *problem = problem_to_json(&err, "/", NULL, NULL);
 
 		cr_assert_not_null(problem);

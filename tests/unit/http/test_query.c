@@ -6,14 +6,14 @@
 #include "http/query.h"
 
 static const struct param params[] = {
-	{"name", PARAM_TEXT},
-	{"follow", PARAM_BOOL},
-	{"limit", PARAM_UINT, .min = 1, .max = 1000},
-	{"big", PARAM_UINT},
-	{"order", PARAM_CHOICE, .choices = "input|none"},
-	{"after", PARAM_CURSOR},
-	{"label.", PARAM_TEXT},
-	{0},
+	{ "name", PARAM_TEXT },
+	{ "follow", PARAM_BOOL },
+	{ "limit", PARAM_UINT, .min = 1, .max = 1000 },
+	{ "big", PARAM_UINT },
+	{ "order", PARAM_CHOICE, .choices = "input|none" },
+	{ "after", PARAM_CURSOR },
+	{ "label.", PARAM_TEXT },
+	{ 0 },
 };
 
 static struct query query;
@@ -25,7 +25,7 @@ static int parse(const char *raw)
 	query_done(&query);
 	mistakes_done(&mistakes);
 	mistakes_init(&mistakes);
-	err = (struct error){0};
+	err = (struct error){ 0 };
 	return query_parse(raw, params, &query, &mistakes, &err);
 }
 
@@ -60,30 +60,30 @@ static const struct {
 	enum error_code code;
 	const char *pointer; /* of the first mistake */
 } wrong[] = {
-	{"nam=x", ERR_BAD_QUERY, "nam"},
-	{"x=1", ERR_BAD_QUERY, "x"},
-	{"=1", ERR_BAD_QUERY, ""},
-	{"label.=1", ERR_BAD_QUERY, "label."},
-	{"follow=maybe", ERR_BAD_QUERY, "follow"},
-	{"follow", ERR_BAD_QUERY, "follow"},
-	{"limit=0", ERR_BAD_QUERY, "limit"},
-	{"limit=1001", ERR_BAD_QUERY, "limit"},
-	{"limit=-1", ERR_BAD_QUERY, "limit"},
-	{"limit=+1", ERR_BAD_QUERY, "limit"},
-	{"limit=1.0", ERR_BAD_QUERY, "limit"},
-	{"limit=", ERR_BAD_QUERY, "limit"},
-	{"big=99999999999999999999", ERR_BAD_QUERY, "big"},
-	{"order=sorted", ERR_BAD_QUERY, "order"},
-	{"order=input|none", ERR_BAD_QUERY, "order"},
-	{"name=a&name=b", ERR_BAD_QUERY, "name"},
-	{"after=a&after=b", ERR_BAD_QUERY, "after"},
-	{"name=%00", ERR_BAD_QUERY, "name"},
-	{"name=%ff", ERR_BAD_QUERY, "name"},
-	{"name=%", ERR_BAD_REQUEST, NULL},
-	{"name=%1", ERR_BAD_REQUEST, NULL},
-	{"name=%gg", ERR_BAD_REQUEST, NULL},
-	{"%ff=1", ERR_BAD_REQUEST, NULL},
-	{"%00=1", ERR_BAD_REQUEST, NULL},
+	{ "nam=x", ERR_BAD_QUERY, "nam" },
+	{ "x=1", ERR_BAD_QUERY, "x" },
+	{ "=1", ERR_BAD_QUERY, "" },
+	{ "label.=1", ERR_BAD_QUERY, "label." },
+	{ "follow=maybe", ERR_BAD_QUERY, "follow" },
+	{ "follow", ERR_BAD_QUERY, "follow" },
+	{ "limit=0", ERR_BAD_QUERY, "limit" },
+	{ "limit=1001", ERR_BAD_QUERY, "limit" },
+	{ "limit=-1", ERR_BAD_QUERY, "limit" },
+	{ "limit=+1", ERR_BAD_QUERY, "limit" },
+	{ "limit=1.0", ERR_BAD_QUERY, "limit" },
+	{ "limit=", ERR_BAD_QUERY, "limit" },
+	{ "big=99999999999999999999", ERR_BAD_QUERY, "big" },
+	{ "order=sorted", ERR_BAD_QUERY, "order" },
+	{ "order=input|none", ERR_BAD_QUERY, "order" },
+	{ "name=a&name=b", ERR_BAD_QUERY, "name" },
+	{ "after=a&after=b", ERR_BAD_QUERY, "after" },
+	{ "name=%00", ERR_BAD_QUERY, "name" },
+	{ "name=%ff", ERR_BAD_QUERY, "name" },
+	{ "name=%", ERR_BAD_REQUEST, NULL },
+	{ "name=%1", ERR_BAD_REQUEST, NULL },
+	{ "name=%gg", ERR_BAD_REQUEST, NULL },
+	{ "%ff=1", ERR_BAD_REQUEST, NULL },
+	{ "%00=1", ERR_BAD_REQUEST, NULL },
 };
 
 Test(query, refuses_what_is_unknown_or_wrong_and_points_at_it)
@@ -126,7 +126,8 @@ Test(query, bounds_how_many_there_are)
 
 Test(query, takes_any_dotted_key_where_a_dot_is_allowed)
 {
-	static const struct param dotted[] = {{"workers.", PARAM_TEXT}, {".", PARAM_TEXT}, {0}};
+	static const struct param dotted[] = { { "workers.", PARAM_TEXT }, { ".", PARAM_TEXT },
+		{ 0 } };
 
 	mistakes_init(&mistakes);
 	cr_assert_eq(
