@@ -317,14 +317,22 @@ static void wait_for_calls(struct engine *engine)
 	}
 }
 
+/* What was being read for somebody is answered while there still is a committer. */
+static void wait_for_reads(struct engine *engine)
+{
+	while (engine->reads > 0)
+		uv_run(engine->loop, UV_RUN_ONCE);
+}
+
 void engine_close(struct engine *engine)
 {
-	engine->closing = true;
+	engine->closing = engine->draining = true;
 	stop_jobs(engine);
 	if (engine->scheduler != NULL)
 		scheduler_stop(engine->scheduler);
 	wait_for_calls(engine);
 	calls_finish(engine);
+	wait_for_reads(engine);
 	run_posts(engine);
 	if (engine->committer != NULL)
 		committer_stop(engine->committer);

@@ -294,6 +294,8 @@ static void job_finish(struct job *job)
 		return;
 	}
 	pipeline_lock(pipeline);
+	mem_free(TAKE(pipeline->report)); /* of an end that failed items have undone since */
+	pipeline->report_done = false;
 	pipeline->report_wanted = true;
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 }

@@ -107,8 +107,8 @@ void job_look(struct job *job)
 	struct pipeline *pipeline = job->pipeline;
 
 	assert_on(ROLE_LOOP);
-	if (pipeline == NULL || take_news(job, pipeline))
-		return;
+	if (pipeline == NULL || job->engine->closing || take_news(job, pipeline))
+		return; /* at the close nothing is begun, and no timer armed, any more */
 	cold_check(job);
 	calls_start(pipeline);
 	blocking_start(pipeline);

@@ -24,6 +24,7 @@ struct retry_job {
 	uint64_t *items; /* sorted; NULL: all */
 	size_t item_count;
 	uint64_t next, end; /* of the failure log */
+	uint64_t page_from;
 	uint64_t retried;
 	void (*reply)(void *arg, struct job *job, uint64_t retried, const struct error *err);
 	void *reply_arg;
@@ -163,6 +164,8 @@ static void finish(struct retry_job *retry, const struct error *err)
 
 	job->retrying--;
 	job_refresh(job);
+	if (job_is_done(job) && job_state_is_done(job->state) && job->retrying == 0)
+		job_retire(job); /* it came to nothing: the pipeline made for it goes again */
 	retry->reply(retry->reply_arg, job, retry->retried, err);
 	job_check_end(job);
 	builder_done(&retry->builder);
@@ -173,6 +176,41 @@ static void finish(struct retry_job *retry, const struct error *err)
 }
 
 static void next_page(struct retry_job *retry);
+static int restart(struct retry_job *retry, struct error *err);
+
+/* The program ends: what has not begun is left to the next start. */
+static bool stop_closing(struct retry_job *retry)
+{
+	struct error err;
+
+	if (!retry->job->engine->closing)
+		return false;
+	error_set(&err, ERR_DRAINING, "the server is shutting down");
+	finish(retry, &err);
+	return true;
+}
+
+/* Was the job cancelled, failed or deleted meanwhile? */
+static bool lost_pipeline(struct retry_job *retry)
+{
+	struct job *job = retry->job;
+
+	if (!job->deleted && !job_state_is_done(job->state))
+		return false;
+	error_set(&retry->err, ERR_STATE_CONFLICT, "the job has ended");
+	return true;
+}
+
+/* The job was just ending when this was asked for, and has let go of its pipeline since. */
+static void start_over(struct retry_job *retry)
+{
+	append_free(TAKE(retry->append));
+	builder_done(&retry->builder);
+	retry->builder.count = 0;
+	retry->next = retry->page_from;
+	if (restart(retry, &retry->err) < 0)
+		finish(retry, &retry->err);
+}
 
 static void page_written(struct append *append, const struct error *err)
 {
@@ -194,10 +232,10 @@ static void page_read(uv_work_t *work, int status)
 
 	(void)status;
 	engine->reads--;
-	if (retry->failed || retry->job->pipeline == NULL) {
-		if (!retry->failed)
-			error_set(&retry->err, ERR_STATE_CONFLICT, "the job has ended");
+	if (retry->failed || lost_pipeline(retry)) {
 		finish(retry, &retry->err);
+	} else if (retry->job->pipeline == NULL) {
+		start_over(retry);
 	} else if (append->dropped_count == 0) {
 		finish(retry, NULL);
 	} else {
@@ -213,6 +251,8 @@ static void next_page(struct retry_job *retry)
 {
 	struct error err;
 
+	if (stop_closing(retry))
+		return;
 	retry->append = append_new();
 	if (retry->append == NULL) {
 		error_no_memory(&err);
@@ -220,6 +260,7 @@ static void next_page(struct retry_job *retry)
 		return;
 	}
 	retry->page_items = retry->page_bytes = 0;
+	retry->page_from = retry->next;
 	retry->any = false;
 	retry->work.data = retry;
 	retry->job->engine->reads++;
@@ -248,6 +289,8 @@ static void begin(struct retry_job *retry)
 	struct job *job = retry->job;
 	struct error err;
 
+	if (stop_closing(retry))
+		return;
 	if (job->state == JOB_RUNNING || job->state == JOB_PAUSED)
 		next_page(retry);
 	else if (job_move(job, JOB_RUNNING, running, retry, &err) < 0)
