@@ -331,6 +331,8 @@ static bool wait_for_end(struct driver *driver, struct job *job)
 	}
 	if (driver->asked > 0 || driver->reader != NULL)
 		return false;
+	for (unsigned at = 0; at < driver->sender_count; at++)
+		sender_drop(&driver->senders[at]);
 	enter(driver, DRIVER_READING);
 	return true;
 }
@@ -567,21 +569,27 @@ bool driver_step(struct driver *driver)
 
 /* ---- the engine is closed under it ---- */
 
-void driver_before_close(struct driver *driver)
+static void drop_reader(struct driver *driver)
 {
-	driver->restarted = driver->lost = true;
-	for (unsigned at = 0; at < driver->sender_count; at++)
-		if (rng_percent(&driver->rng, 50))
-			sender_drop(&driver->senders[at]);
 	if (driver->reader != NULL)
 		reader_close(driver->reader);
 	driver->reader = NULL;
 	driver->fetching = false;
 }
 
+void driver_before_close(struct driver *driver)
+{
+	driver->restarted = driver->lost = true;
+	for (unsigned at = 0; at < driver->sender_count; at++)
+		if (rng_percent(&driver->rng, 50))
+			sender_drop(&driver->senders[at]);
+	drop_reader(driver);
+}
+
 void driver_after_close(struct driver *driver)
 {
 	MUST(driver->asked == 0, "%u replies never came", driver->asked);
+	drop_reader(driver); /* a reply that came at the very end may have opened one */
 	for (unsigned at = 0; at < driver->sender_count; at++) {
 		sender_drop(&driver->senders[at]);
 		if (driver->state <= DRIVER_SENDING)

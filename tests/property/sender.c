@@ -72,12 +72,22 @@ void sender_drop(struct sender *sender)
 	sender->flushing = sender->flushed = sender->broken = sender->waits = false;
 }
 
+/* The close was on disk, only the answer to it was lost. */
+static bool was_closed(const struct sender *sender, const struct error *why)
+{
+	const struct driver *driver = sender->driver;
+	struct job *job = engine_find(driver->rig->engine, &driver->id);
+
+	return why->code == ERR_INPUT_CLOSED && driver->restarted && job != NULL &&
+	       job_key_lines(job, sender->key) == sender->lines;
+}
+
 /* It broke, or could not be opened: is that how it may be? */
 static void excuse(struct sender *sender, const struct error *why)
 {
 	struct driver *driver = sender->driver;
 
-	if (driver_job_is_ending(driver))
+	if (driver_job_is_ending(driver) || was_closed(sender, why))
 		sender->finished = true;
 	else
 		MUST(driver_forgives(driver, why), "%d: %s", why->code, why->text);
