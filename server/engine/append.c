@@ -233,10 +233,49 @@ static void place(struct pipeline *pipeline, struct input *input)
 		hand_to_pipeline(pipeline, input);
 }
 
+uint64_t append_due_ns(const struct pipeline *pipeline)
+{
+	const struct append *oldest;
+
+	if (list_empty(&pipeline->lazy))
+		return 0;
+	oldest = LIST_ENTRY(pipeline->lazy.next, struct append, op.link);
+	return oldest->lazy_ns + engine_config(pipeline->engine)->flush_ms * NS_PER_MS;
+}
+
+void append_release(struct pipeline *pipeline, uint64_t number)
+{
+	while (!list_empty(&pipeline->lazy)) {
+		struct append *append = LIST_ENTRY(pipeline->lazy.next, struct append, op.link);
+
+		if (append->inputs[0]->number > number)
+			return;
+		list_remove(&append->op.link);
+		committer_submit(pipeline->engine->committer, &append->op);
+	}
+}
+
+/* Hold it back, or send it off behind those that were; lock held. */
+static unsigned hold_or_send(struct pipeline *pipeline, struct append *append)
+{
+	if (append->lazy && append->count > 0 && !append->close && !pipeline->cold &&
+		pipeline->sink == NULL && !pipeline->stopped) {
+		append->lazy_ns = clock_mono_ns();
+		list_append(&pipeline->lazy, &append->op.link);
+		if (pipeline->dirty)
+			return 0;
+		engine_mark_dirty(pipeline);
+		return WAKE_COMMIT;
+	}
+	append_release(pipeline, APPEND_ALL);
+	committer_submit(pipeline->engine->committer, &append->op);
+	return 0;
+}
+
 void append_submit(struct job *job, struct append *append)
 {
-	struct engine *engine = job->engine;
 	struct pipeline *pipeline;
+	unsigned wake;
 
 	append->job = job_ref(job);
 	if (append->pipeline == NULL)
@@ -250,10 +289,10 @@ void append_submit(struct job *job, struct append *append)
 	append->epoch = append->op.must ? 0 : job->epoch;
 	for (unsigned at = 0; at < append->count; at++)
 		number_block(pipeline, append->inputs[at]);
-	/* Submitted before the pipeline sees the blocks: their outcomes come after them. */
-	committer_submit(engine->committer, &append->op);
+	/* The lock is held: no outcome of these blocks can come before they are on their way. */
 	for (unsigned at = 0; at < append->count; at++)
 		place(pipeline, append->inputs[at]);
 	pipeline->appending_bytes += append->size;
-	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	wake = hold_or_send(pipeline, append);
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline) | wake);
 }

@@ -10,6 +10,11 @@
  * is *cold*: it is read back when the inbox has room. A job with a sink works only on blocks
  * that are stored, because what a sink has counted cannot be taken back.
  *
+ * Nobody waits for the blocks in the middle of an upload. A hot one of those is *lazy*: it is
+ * held back until outcomes of its items are to be committed (then both meet in one transaction
+ * and the block itself is never written), for flush-ms at most, and never overtaken by another
+ * append or change of the job.
+ *
  * Thread: loop, or compute for a source.
  */
 #ifndef LEAT_ENGINE_APPEND_H
@@ -32,6 +37,8 @@ struct append {
 	struct key *key;           /* NULL: none */
 	uint64_t key_lines;
 	bool close, source_ended;
+	bool lazy;        /* the maker does not wait for it */
+	uint64_t lazy_ns; /* since when it is held back */
 	bool late;      /* the job had ended when it came to the commit: nothing was stored */
 	bool skipped;   /* one before it was refused: this one must not stand alone */
 	uint64_t epoch; /* of the job's input when it was submitted */
@@ -54,5 +61,10 @@ void append_free(struct append *append);
  * job may be ending, the caller has set `pipeline` (a reference) before.
  */
 void append_submit(struct job *job, struct append *append);
+/* Hand those held back with blocks up to `number` to the committer; lock held. */
+void append_release(struct pipeline *pipeline, uint64_t number);
+#define APPEND_ALL UINT64_MAX
+/* When the oldest of them is to go, 0: there is none. Lock held. */
+uint64_t append_due_ns(const struct pipeline *pipeline);
 
 #endif

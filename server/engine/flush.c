@@ -77,6 +77,7 @@ int flush_outcome(struct flush *flush, struct input *input, uint32_t index, uint
 		flush->outcomes = outcomes;
 		flush->outcome_capacity = capacity;
 	}
+	flush->last_block = MAX(flush->last_block, input->number);
 	flush->outcomes[flush->outcome_count++] = (struct outcome){
 		.input = input, .index = index, .results = results, .failures = failures, .fate = fate
 	};

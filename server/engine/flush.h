@@ -49,6 +49,7 @@ struct flush {
 	struct failure_rec *failures, **failures_end;
 	uint64_t bytes;     /* of results and failures */
 	uint64_t accounted; /* of that, in the pipeline's flush_bytes */
+	uint64_t last_block; /* highest number of a block with an outcome here */
 	uint32_t settles;   /* outcomes, those of refused blocks included */
 	struct stage_counts *stages; /* the pipeline's at the time it was taken */
 	uint64_t first_ns;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/append.h"
 #include "engine/calls.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
@@ -174,6 +175,7 @@ void job_stop_pipeline(struct job *job)
 	if (pipeline == NULL)
 		return;
 	pipeline_lock(pipeline);
+	append_release(pipeline, APPEND_ALL);
 	/* What is over is over: it goes to disk in front of the job's end. A sink has not seen its
 	 * part yet, that is dropped. */
 	flush = pipeline->sink != NULL || pipeline->stopped

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "base/role.h"
+#include "engine/append.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
 
@@ -175,6 +176,32 @@ static void on_abort(void *arg)
 	}
 }
 
+static void sooner(uint64_t *again_ns, uint64_t due_ns)
+{
+	if (due_ns != 0 && (*again_ns == 0 || due_ns < *again_ns))
+		*again_ns = due_ns;
+}
+
+/* Lock held: what is due of one pipeline; it stays on the list while there is more. */
+static void gather_from(struct pipeline *pipeline, uint64_t now_ns, struct list *ops,
+	uint64_t *again_ns)
+{
+	struct flush *flush;
+
+	if (append_due_ns(pipeline) <= now_ns)
+		append_release(pipeline, APPEND_ALL);
+	flush = pipeline->stopped ? NULL : tail_take(pipeline, now_ns, false);
+	if (flush != NULL)
+		list_append(ops, &flush->op.link);
+	if (!list_empty(&pipeline->lazy))
+		sooner(again_ns, append_due_ns(pipeline));
+	if (pipeline->flush != NULL && !pipeline->stopped && pipeline->sink == NULL)
+		sooner(again_ns, MAX(tail_due_ns(pipeline), 1ull));
+	else if (list_empty(&pipeline->lazy))
+		return;
+	engine_mark_dirty(pipeline);
+}
+
 /* Take the flushes that are due; say when to be asked again. */
 static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 {
@@ -188,19 +215,10 @@ static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 	pthread_mutex_unlock(&engine->dirty_lock);
 	for (struct list *link; (link = list_pop(&dirty)) != NULL;) {
 		struct pipeline *pipeline = LIST_ENTRY(link, struct pipeline, dirty_link);
-		struct flush *flush;
 
 		pipeline_lock(pipeline);
 		pipeline->dirty = false;
-		flush = pipeline->stopped ? NULL : tail_take(pipeline, now_ns, false);
-		if (flush != NULL) {
-			list_append(ops, &flush->op.link);
-		} else if (pipeline->flush != NULL && !pipeline->stopped) {
-			uint64_t due_ns = tail_due_ns(pipeline);
-
-			again_ns = again_ns == 0 ? due_ns : MIN(again_ns, due_ns);
-			engine_mark_dirty(pipeline);
-		}
+		gather_from(pipeline, now_ns, ops, &again_ns);
 		pthread_mutex_unlock(&pipeline->lock);
 		pipeline_unref(pipeline);
 	}
@@ -303,6 +321,15 @@ static void change_done(struct commit_op *op, const struct error *err)
 	submitted_free(submitted);
 }
 
+static void release_appends(struct job *job)
+{
+	if (job->pipeline == NULL)
+		return;
+	pipeline_lock(job->pipeline);
+	append_release(job->pipeline, APPEND_ALL);
+	pthread_mutex_unlock(&job->pipeline->lock);
+}
+
 int job_submit(struct job *job, struct job_op op, struct error *err)
 {
 	struct submitted *submitted = mem_zalloc(sizeof(*submitted));
@@ -320,6 +347,7 @@ int job_submit(struct job *job, struct job_op op, struct error *err)
 	submitted->op.must = op.must;
 	submitted->job = job_ref(job);
 	submitted->what = op;
+	release_appends(job); /* what was taken comes before what is asked for later */
 	if (op.stops)
 		job_stop_pipeline(job);
 	committer_submit(job->engine->committer, &submitted->op);

@@ -90,6 +90,7 @@ int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 	pipeline->first = def->has_source ? 1 : 0;
 	pipeline->end = def->stage_count - (def->has_sink ? 1 : 0);
 	list_init(&pipeline->inbox);
+	list_init(&pipeline->lazy);
 	list_init(&pipeline->inputs);
 	list_init(&pipeline->dirty_link);
 	list_init(&pipeline->ready_link);

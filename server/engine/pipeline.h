@@ -121,6 +121,7 @@ struct pipeline {
 	uint64_t inbox_bytes;
 	uint64_t backlog_bytes;     /* accepted and not begun, in memory or not */
 	uint64_t next_block, next_item;
+	struct list lazy;           /* appends held back, in order (append.h) */
 	uint64_t appending_bytes;   /* appended, not committed yet */
 	uint64_t cold_from;         /* first block that is only in the ledger */
 	uint64_t stored_upto;       /* blocks below are in the ledger, or were refused */

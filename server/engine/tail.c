@@ -3,6 +3,7 @@
  * order they may go to disk. See pipeline.h; the pipeline's lock is held throughout.
  */
 #include "base/clock.h"
+#include "engine/append.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
 
@@ -313,6 +314,7 @@ struct flush *tail_take(struct pipeline *pipeline, uint64_t now_ns, bool force)
 		for (unsigned at = 0; at < pipeline->count; at++)
 			flush->stages[at] = stage_run_counts(&pipeline->stages[at]);
 	flush_arm(flush);
+	append_release(pipeline, flush->last_block); /* the blocks come before their outcomes */
 	pipeline->flush = NULL;
 	pipeline->flushes++;
 	return flush;

@@ -110,7 +110,7 @@ void uploads_break(struct job *job, const struct error *why)
 	}
 }
 
-static int send_block(struct upload *upload, bool close);
+static int send_block(struct upload *upload, bool close, bool lazy);
 
 static void drain_others(struct job *job, const struct upload *but, const struct error *why)
 {
@@ -120,7 +120,7 @@ static void drain_others(struct job *job, const struct upload *but, const struct
 
 		if (upload != but && upload->broken.code == ERR_NONE && !upload->zombie &&
 			!upload->flushing) {
-			send_block(upload, false);
+			send_block(upload, false, true);
 			break_with(upload, why);
 		}
 	}
@@ -188,7 +188,7 @@ static int add_block(struct upload *upload, struct append *append, struct error 
 }
 
 /* Out of memory here: the upload breaks; what it had sent off stays, the client resumes. */
-static int send_block(struct upload *upload, bool close)
+static int send_block(struct upload *upload, bool close, bool lazy)
 {
 	struct append *append = append_new();
 	struct error err;
@@ -215,6 +215,7 @@ static int send_block(struct upload *upload, bool close)
 	if (upload->key != NULL)
 		upload->key->taken = upload->offered;
 	append->close = close;
+	append->lazy = lazy;
 	append->done = block_done;
 	append->arg = upload;
 	upload->pending++;
@@ -369,7 +370,7 @@ int upload_line(struct upload *upload, const char *json, size_t len, uint64_t li
 		*err = upload->broken;
 		return -1;
 	}
-	if (!builder_fits(&upload->builder, len) && send_block(upload, false) < 0) {
+	if (!builder_fits(&upload->builder, len) && send_block(upload, false, true) < 0) {
 		*err = upload->broken;
 		return -1;
 	}
@@ -394,7 +395,7 @@ static int flush(struct upload *upload, bool close, struct error *err)
 	}
 	/* Also with nothing to store: the answer comes from the loop, behind all before it, and
 	 * lines that became no item are remembered under the key. */
-	if (send_block(upload, close) < 0) {
+	if (send_block(upload, close, false) < 0) {
 		*err = upload->broken;
 		return -1;
 	}
@@ -415,7 +416,7 @@ int upload_flush_and_close_input(struct upload *upload, struct error *err)
 void upload_nudge(struct upload *upload)
 {
 	if (upload->broken.code != ERR_NONE || upload->builder.count == 0 ||
-		send_block(upload, false) == 0)
+		send_block(upload, false, true) == 0)
 		return;
 	if (upload->pending == 0 && !upload->zombie)
 		upload->events.broken(upload->events.arg, &upload->broken);
