@@ -306,8 +306,10 @@ int command_run(int argc, char **argv)
 	struct error err;
 	int code;
 
-	if (line_init(&run.line, argc, &err) < 0)
+	if (line_init(&run.line, argc, &err) < 0) {
+		line_done(&run.line);
 		return command_fail(options.name, &err, EXIT_FAILED);
+	}
 	code = command_begin(&options, argc, argv, &run.line, &run.settings);
 	if (code < 0 && run.line.words.pipeline == NULL) {
 		error_set(&err, ERR_BAD_REQUEST,
