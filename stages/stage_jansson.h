@@ -49,17 +49,45 @@ static inline json_t *stage_input_json(struct stage_ctx *ctx)
 	return json;
 }
 
+struct stage_json_text {
+	char *bytes;
+	size_t len, room;
+	int failed; /* jansson itself does not look at every result */
+};
+
+/* Called by jansson with the next piece of a text. */
+static inline int stage_json_append(const char *bytes, size_t len, void *arg)
+{
+	struct stage_json_text *text = (struct stage_json_text *)arg;
+
+	if (len > text->room - text->len) {
+		size_t room = 2 * (text->len + len) + 256;
+		char *grown = (char *)realloc(text->bytes, room);
+
+		if (grown == NULL) {
+			text->failed = 1;
+			return -1;
+		}
+		text->bytes = grown;
+		text->room = room;
+	}
+	memcpy(text->bytes + text->len, bytes, len);
+	text->len += len;
+	return 0;
+}
+
 /* Emit a tree, which stays the caller's. */
 static inline enum stage_result stage_emit_json(struct stage_ctx *ctx, const json_t *json)
 {
 	const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT;
-	char *text = json_dumps(json, flags);
+	struct stage_json_text text = { NULL, 0, 0, 0 };
 	enum stage_result result;
 
-	if (text == NULL)
-		return stage_fail(ctx, STAGE_TRANSIENT, "no memory to write the item");
-	result = stage_emit(ctx, text, strlen(text));
-	free(text);
+	if (json_dump_callback(json, stage_json_append, &text, flags) < 0 || text.failed)
+		result = stage_fail(ctx, STAGE_TRANSIENT, "no memory to write the item");
+	else
+		result = stage_emit(ctx, text.bytes, text.len);
+	free(text.bytes);
 	return result;
 }
 

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "job/text.h"
 
@@ -36,7 +37,7 @@ static char *members(const struct failure_view *failure, const char *stage, cons
 		stage, "attempts", (int)failure->head.attempts, "kind",
 		failure_kind_name((enum failure_kind)failure->head.kind), "error", why, "at",
 		at);
-	return root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+	return json_text(root, JSON_COMPACT);
 }
 
 int failure_to_json(const struct failure_view *failure, const char *stage, const char *where,

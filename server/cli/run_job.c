@@ -12,6 +12,7 @@
 
 #define UNREAD_MAX    (64u << 20)
 #define FAILURE_BYTES 200 /* of a failure besides its input */
+#define AGAIN_MS      100
 
 static void look_if_over(struct run_job *run);
 
@@ -57,17 +58,32 @@ static void no_reply(void *arg, struct job *job, const struct error *err)
 	/* What became of it shows in the job's state. */
 }
 
-/* The first reason decides the exit code. */
-static void give_up(struct run_job *run, int code)
+/* The ledger refuses to begin anything while it fails, for want of memory say. */
+static void cancel(struct run_job *run);
+
+static void cancel_again(uv_timer_t *timer)
+{
+	cancel(CONTAINER_OF(timer, struct run_job, again));
+}
+
+static void cancel(struct run_job *run)
 {
 	struct error err;
 
+	if (run->job == NULL || job_is_done(run->job))
+		return;
+	if (job_cancel(run->job, no_reply, NULL, &err) < 0)
+		uv_timer_start(&run->again, cancel_again, AGAIN_MS, 0);
+}
+
+/* The first reason decides the exit code. */
+static void give_up(struct run_job *run, int code)
+{
 	if (run->code == EXIT_OK)
 		run->code = code;
 	if (run->feed != NULL && !run->feed_over)
 		feed_stop(run->feed);
-	if (run->job != NULL && !job_is_done(run->job))
-		job_cancel(run->job, no_reply, NULL, &err);
+	cancel(run);
 }
 
 void run_job_interrupt(struct run_job *run, int number)
@@ -282,6 +298,7 @@ static void look_if_over(struct run_job *run)
 		!run->feed_over || !run->results_over || !run->failures_over)
 		return;
 	run->told = true;
+	uv_close((uv_handle_t *)&run->again, NULL);
 	progress_end(&run->progress);
 	run->progressing = false;
 	sum_up(run);
@@ -348,6 +365,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	}
 	run->job = job_ref(job);
 	run->created = true;
+	uv_timer_init(run->loop, &run->again);
 	progress_start(&run->progress, run->loop, look_at_counts, run);
 	run->progressing = true;
 	run->watch.fn = on_events;

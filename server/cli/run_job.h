@@ -38,6 +38,7 @@ struct run_job {
 	struct feed *feed;
 	struct spout *results, *failures;
 	struct progress progress;
+	uv_timer_t again; /* cancels, until it is taken */
 	unsigned interrupts;
 	uint64_t invalid; /* lines that were no items */
 	bool created, feed_over, results_over, failures_over, told, progressing;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "cli/command.h"
 
@@ -75,7 +76,7 @@ static void print_default(const json_t *schema)
 
 	if (value == NULL)
 		return;
-	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+	text = json_text(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 	printf(", default %s", text != NULL ? text : "?");
 }
 

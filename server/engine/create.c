@@ -2,6 +2,7 @@
  * Jobs come into being, and back into memory.
  */
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/internal.h"
@@ -37,7 +38,7 @@ static void created(void *arg, struct job *job, const struct error *err)
 static int write_new(struct job *job, struct creating *creating, struct error *err)
 {
 	json_t *whole = definition_to_json(job->def);
-	char *text = whole == NULL ? NULL : json_dumps(whole, JSON_COMPACT);
+	char *text = json_text(whole, JSON_COMPACT);
 
 	json_decref(whole);
 	if (text == NULL)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/append.h"
@@ -246,7 +247,7 @@ static char *problem_text(const struct error *why)
 	snprintf(type, sizeof(type), "/problems/%s", info->slug);
 	problem = json_pack("{s:s, s:s, s:s}", "type", type, "title", info->title, "detail",
 		why->text);
-	text = json_dumps(problem, JSON_COMPACT);
+	text = json_text(problem, JSON_COMPACT);
 	json_decref(problem);
 	return text;
 }
@@ -468,9 +469,11 @@ int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
 		return job_reply_later(job, reply, arg, err);
 	if (!job_state_may_follow(job->state, JOB_CANCELLED))
 		return conflict(job, "cancelled", err);
-	cancel = store_works(job, err) < 0 ? NULL : mem_alloc(sizeof(*cancel));
+	if (store_works(job, err) < 0)
+		return -1;
+	cancel = mem_alloc(sizeof(*cancel));
 	if (cancel == NULL)
-		return err != NULL && err->code != ERR_NONE ? -1 : error_no_memory(err);
+		return error_no_memory(err);
 	*cancel = (struct cancel){ reply, arg };
 	if (job_move(job, JOB_CANCELLED, cancelled, cancel, err) < 0) {
 		mem_free(cancel);
@@ -601,7 +604,7 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 		return -1;
 	apply_workers(job);
 	whole = definition_to_json(job->def);
-	text = whole == NULL ? NULL : json_dumps(whole, JSON_COMPACT | JSON_ENCODE_ANY);
+	text = json_text(whole, JSON_COMPACT | JSON_ENCODE_ANY);
 	json_decref(whole);
 	if (text == NULL)
 		return error_no_memory(err);

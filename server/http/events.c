@@ -4,21 +4,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "http/internal.h"
-
-static int append(const char *bytes, size_t len, void *arg)
-{
-	return buf_append(arg, bytes, len);
-}
 
 int sse_append(struct buf *to, const char *event, const char *id, json_t *json)
 {
 	size_t before = to->len;
 	int result = -1;
 
-	if (json != NULL && buf_printf(to, "event: %s\nid: %s\ndata: ", event, id) == 0 &&
-		json_dump_callback(json, append, to, JSON_COMPACT) == 0)
+	if (buf_printf(to, "event: %s\nid: %s\ndata: ", event, id) == 0 &&
+		json_append_text(json, JSON_COMPACT, to) == 0)
 		result = buf_append(to, "\n\n", 2);
 	json_decref(json);
 	if (result < 0)

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "http/internal.h"
 #include "http/problem.h"
@@ -67,18 +68,12 @@ void request_reply_empty(struct request *request, unsigned status)
 		reply_constant(request, status, NULL, "", 0);
 }
 
-static int append(const char *bytes, size_t len, void *arg)
-{
-	return buf_append(arg, bytes, len);
-}
-
 /* As a text with a newline behind it, for the sake of terminals. */
 static void reply_json(struct request *request, unsigned status, const char *type, json_t *json)
 {
 	struct buf text = BUF_INIT;
 
-	if (json == NULL || json_dump_callback(json, append, &text, JSON_FLAGS) < 0 ||
-		buf_append(&text, "\n", 1) < 0) {
+	if (json_append_text(json, JSON_FLAGS, &text) < 0 || buf_append(&text, "\n", 1) < 0) {
 		buf_done(&text);
 		if (!is_late(request))
 			reply_constant(

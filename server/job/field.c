@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "job/text.h"
 
@@ -68,7 +69,7 @@ struct shown value_shown(const json_t *value)
 	if (json_is_object(value)) {
 		strcpy(shown.text, "an object");
 	} else if (!json_is_array(value)) {
-		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+		text = json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 		snprintf(shown.text, sizeof(shown.text), "%.60s%s",
 			text != NULL ? text : "that",
 			text != NULL && strlen(text) > 60 ? "…" : "");

@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "plugin/params.h"
 #include "plugin/params_row.h"
@@ -22,7 +23,7 @@ static char *dump_line(const json_t *value)
 		int same;
 
 		mem_free(text);
-		text = json_dumps(
+		text = json_text(
 			value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(digits));
 		if (text == NULL)
 			return NULL;
