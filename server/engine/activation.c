@@ -226,7 +226,8 @@ static void run_item(struct step *step, const struct item *item)
 	ctx_begin(ctx, item);
 	ctx->deadline_ns = timeout_ns == 0 ? 0 : clock_mono_ns() + timeout_ns;
 	result = run->stage->run(run->instance, ctx);
-	if (timeout_ns != 0 && !ctx->failed && clock_mono_ns() > ctx->deadline_ns) {
+	/* Also where the stage has noticed: who lets go in time shall not be worse off. */
+	if (timeout_ns != 0 && clock_mono_ns() > ctx->deadline_ns) {
 		ctx_fail(ctx, FAILURE_TIMEOUT, "took longer than timeout_ms (%llu)",
 			(unsigned long long)run->def->timeout_ms);
 		result = STAGE_FAILED;

@@ -178,7 +178,8 @@ struct change_args {
 	uint64_t a;
 	char *text;
 };
-typedef void (*record_change)(struct job_record *next, const struct change_args *args);
+/* On the commit thread; -1 without memory, then it is called again. */
+typedef int (*record_change)(struct job_record *next, const struct change_args *args);
 
 struct job_op {
 	record_change change;    /* NULL: none */

@@ -113,29 +113,36 @@ const struct job_record *job_record(const struct job *job)
 
 /* ---- moving ---- */
 
-static void change_state(struct job_record *next, const struct change_args *args)
+static int change_text(char **to, const char *text)
+{
+	char *copy = text == NULL ? NULL : mem_strdup(text);
+
+	if (text == NULL)
+		return 0;
+	if (copy == NULL)
+		return -1;
+	mem_free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int change_state(struct job_record *next, const struct change_args *args)
 {
 	uint64_t finished;
 
 	if (job_state_is_done((enum job_state)next->state) && args->a != JOB_RUNNING)
-		return; /* it had ended before this was asked for */
+		return 0; /* it had ended before this was asked for */
 	next->state = args->a;
 	if (args->a == JOB_RUNNING)
 		next->finished_ms = next->expires_ms = 0;
 	if (!job_state_is_done((enum job_state)args->a))
-		return;
+		return 0;
 	next->finished_ms = clock_wall_ms();
-	if (args->a == JOB_SUCCEEDED) {
-		mem_free(next->report);
-		next->report = args->text == NULL ? NULL : mem_strdup(args->text);
-		return;
-	}
-	if (args->a == JOB_FAILED && args->text != NULL) {
-		mem_free(next->error);
-		next->error = mem_strdup(args->text);
-	}
+	if (args->a == JOB_SUCCEEDED)
+		return change_text(&next->report, args->text);
 	finished = next->succeeded + next->filtered + next->failed;
 	next->cancelled = next->received - MIN(next->received, finished);
+	return args->a == JOB_FAILED ? change_text(&next->error, args->text) : 0;
 }
 
 static int move_with(struct job *job, enum job_state to, char *text, bool must, job_reply reply,
@@ -484,12 +491,13 @@ int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
 	return 0;
 }
 
-static void change_closed(struct job_record *next, const struct change_args *args)
+static int change_closed(struct job_record *next, const struct change_args *args)
 {
 	(void)args;
 	next->input_closed = 1;
 	if (next->started_ms == 0)
 		next->started_ms = clock_wall_ms();
+	return 0;
 }
 
 int job_close_input(struct job *job, job_reply reply, void *arg, struct error *err)
@@ -518,10 +526,11 @@ int job_close_input(struct job *job, job_reply reply, void *arg, struct error *e
 
 /* ---- delete ---- */
 
-static void change_erasing(struct job_record *next, const struct change_args *args)
+static int change_erasing(struct job_record *next, const struct change_args *args)
 {
 	(void)args;
 	next->erasing = 1;
+	return 0;
 }
 
 static void deleted(void *arg, struct job *job, const struct error *err)

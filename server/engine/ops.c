@@ -63,12 +63,22 @@ static int write_input(struct engine *engine, struct ledger *ledger, const struc
 		err);
 }
 
+/* What pass_text() had to move. */
+static int have_text(char **to, const char *from)
+{
+	if (*to == NULL && from != NULL)
+		*to = mem_strdup(from);
+	return *to == NULL && from != NULL ? -1 : 0;
+}
+
 static int write_record(struct job *job, struct ledger *ledger, struct error *err)
 {
 	struct buf record = BUF_INIT;
 	int done;
 
-	if (job_record_encode(&job->next, &record) < 0)
+	if (have_text(&job->next.error, job->stable.error) < 0 ||
+		have_text(&job->next.report, job->stable.report) < 0 ||
+		job_record_encode(&job->next, &record) < 0)
 		done = error_no_memory(err);
 	else
 		done = ledger->ops->put_job(ledger, &job->id, NULL, 0, record.data, record.len, err);
@@ -112,19 +122,31 @@ static int before_commit(void *arg, struct ledger *ledger, struct error *err)
 	return 0;
 }
 
-/* A commit has happened, so this must not fail: without memory for its texts a record is
- * copied without them. */
+/* A text that cannot be copied for want of memory is moved: write_record() takes it back. */
+static void pass_text(char **to, char **from)
+{
+	char *copy;
+
+	if (*from == NULL || (*to != NULL && strcmp(*to, *from) == 0))
+		return;
+	copy = mem_strdup(*from);
+	mem_free(*to);
+	*to = copy != NULL ? copy : TAKE(*from);
+}
+
+/* A commit has happened, so this cannot fail. Texts are set and replaced, never unset. */
 static void copy_record(struct job_record *to, struct job_record *from)
 {
-	char *error, *report;
+	char *error = TAKE(from->error), *report = TAKE(from->report);
+	char *to_error = TAKE(to->error), *to_report = TAKE(to->report);
 
-	if (job_record_copy(to, from) == 0)
-		return;
-	error = TAKE(from->error);
-	report = TAKE(from->report);
-	job_record_copy(to, from);
+	job_record_copy(to, from); /* without texts it needs no memory */
 	from->error = error;
 	from->report = report;
+	to->error = to_error;
+	to->report = to_report;
+	pass_text(&to->error, &from->error);
+	pass_text(&to->report, &from->report);
 }
 
 static void on_commit(void *arg)
@@ -289,8 +311,9 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	if (job->next.erasing)
 		return 0; /* its records go away, or are gone */
 	job_touch(job);
-	if (submitted->what.change != NULL)
-		submitted->what.change(&job->next, &submitted->what.args);
+	if (submitted->what.change != NULL &&
+		submitted->what.change(&job->next, &submitted->what.args) < 0)
+		return error_no_memory(err);
 	if (job_state_is_done((enum job_state)job->next.state) && job->next.expires_ms == 0)
 		job->next.expires_ms = job->next.finished_ms + job->def->retention_ms;
 	if (definition == NULL)

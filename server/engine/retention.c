@@ -55,10 +55,11 @@ static struct expiry pop(struct engine *engine)
 	return top;
 }
 
-static void change_expired(struct job_record *next, const struct change_args *args)
+static int change_expired(struct job_record *next, const struct change_args *args)
 {
 	(void)args;
 	next->expired = 1;
+	return 0;
 }
 
 static void expired(void *arg, struct job *job, const struct error *err)

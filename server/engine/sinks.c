@@ -119,9 +119,12 @@ static void checkpoint(struct flush *flush, struct turn *turn)
 	ctx->failed = false;
 	ctx->state_out = &flush->state;
 	result = run->stage->checkpoint(run->instance, ctx);
-	if (result != STAGE_OK)
-		error_set(&turn->failure, ERR_JOB_STAGE,
-			"sink '%s' could not save its state: %s", run->def->name, ctx->verdict.text);
+	/* Without its state the items it has taken must not count: see settle(). */
+	if (result != STAGE_OK && ctx->failed && ctx->verdict.kind == FAILURE_TRANSIENT)
+		error_no_memory(&turn->failure);
+	else if (result != STAGE_OK)
+		error_set(&turn->failure, ERR_JOB_STAGE, "sink '%s' could not save its state: %s",
+			run->def->name, ctx->failed ? ctx->verdict.text : "it gave no reason");
 	flush->has_state = flush->state.len > 0;
 }
 
@@ -130,15 +133,18 @@ static char *make_report(struct turn *turn)
 	struct stage_run *run = turn->run;
 	struct stage_ctx *ctx = &turn->ctx;
 	const struct items *out = &ctx->emitter->out;
-	char *report;
+	char *report = NULL;
 
-	if (run->stage->report == NULL)
-		return NULL;
-	ctx->item = NULL;
-	ctx->failed = false;
-	if (run->stage->report(run->instance, ctx) != STAGE_OK || out->count == 0)
-		return NULL;
-	report = mem_strndup(item_text(&out->at[0]), out->at[0].len);
+	/* Nothing comes behind it that could bring it again, so it is tried like an item. */
+	for (unsigned n = 0; run->stage->report != NULL && report == NULL && n < run->def->attempts;
+		n++) {
+		ctx->item = NULL;
+		ctx->failed = false;
+		ctx->emitter->out.count = 0;
+		ctx->emitter->item_bytes = 0;
+		if (run->stage->report(run->instance, ctx) == STAGE_OK && out->count > 0)
+			report = mem_strndup(item_text(&out->at[0]), out->at[0].len);
+	}
 	ctx->emitter->out.count = 0;
 	return report;
 }
@@ -159,7 +165,8 @@ static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *f
 		pipeline->failure = turn->failure;
 	if (flush == NULL)
 		return;
-	if (pipeline->stopped || turn->failure.code == ERR_NO_MEMORY) {
+	if (pipeline->stopped || turn->failure.code == ERR_NO_MEMORY ||
+		turn->failure.code == ERR_JOB_STAGE) {
 		pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);
 		pipeline->flushes--;
 		flush_drop(flush);

@@ -103,9 +103,11 @@ static int give_held(struct flush *flush, struct pipeline *pipeline, struct held
 		struct item item = { .slab = held->slab, .off = held->off, .len = held->len,
 			.input = input, .index = index, .part = held->part };
 
+		if (items_push(&flush->sunk, &item) < 0)
+			return -1;
 		slab_ref_n(held->slab, 1);
 		flush->bytes += held->len;
-		return items_push(&flush->sunk, &item);
+		return 0;
 	}
 	return flush_result(flush, number, held->slab->data + held->off, held->len);
 }
