@@ -63,14 +63,13 @@ static void arm_timer(struct job *job, struct pipeline *pipeline)
 
 	pipeline_lock(pipeline);
 	due_ns = pipeline->timer_due_ns;
-	if (due_ns == 0 || (pipeline->timer_armed_ns != 0 && pipeline->timer_armed_ns <= due_ns)) {
+	if (due_ns == 0 || (pipeline->timer_armed_ns != 0 && pipeline->timer_armed_ns <= due_ns) ||
+		make_timer(job) < 0) { /* without memory: the next look or tick tries again */
 		pthread_mutex_unlock(&pipeline->lock);
 		return;
 	}
 	pipeline->timer_armed_ns = due_ns;
 	pthread_mutex_unlock(&pipeline->lock);
-	if (make_timer(job) < 0)
-		return;
 	wait_ms = due_ns > now_ns ? (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 	uv_update_time(job->engine->loop);
 	uv_timer_start(job->timer, timer_fired, wait_ms, 0);
