@@ -231,6 +231,9 @@ struct verdict {
  * the item's reference. */
 void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct item *item,
 	const struct verdict *verdict);
+/* Another attempt after a while, its item counted as queued; -1 without memory. Takes the
+ * item's reference on success. (delayed.c) */
+int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item);
 /* Delayed items that are due go back in front of their queue. */
 void pipeline_release_delayed(struct pipeline *pipeline, uint64_t now_ns);
 /* The loop must look again at that time. */

@@ -90,3 +90,16 @@ uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max)
 	queue->count -= count;
 	return count;
 }
+
+uint32_t queue_push_fitting(struct queue *queue, const struct item *items, uint64_t max)
+{
+	uint64_t bytes = queue->bytes;
+	uint32_t n = 0;
+
+	for (; n < max; n++) {
+		if (bytes > 0 && bytes + item_weight(&items[n]) > queue->max_bytes)
+			break;
+		bytes += item_weight(&items[n]);
+	}
+	return n > 0 && queue_push(queue, items, n) < 0 ? 0 : n;
+}

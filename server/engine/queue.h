@@ -30,6 +30,8 @@ uint64_t queue_room(const struct queue *queue);
 bool queue_fits(const struct queue *queue, const struct item *item);
 /* -1 without memory, nothing pushed. */
 int queue_push(struct queue *queue, const struct item *items, uint32_t count);
+/* As many of the first `max` as its bytes allow; returns how many (0 also without memory). */
+uint32_t queue_push_fitting(struct queue *queue, const struct item *items, uint64_t max);
 /* In front of what is there, in the given order. Never fails after a queue_pop() of them. */
 int queue_push_front(struct queue *queue, const struct item *items, uint32_t count);
 /* Takes at most `max`; returns how many. */

@@ -1,0 +1,111 @@
+/*
+ * A stage of a pipeline: may it start, how fast, and where its time goes. See pipeline.h; the
+ * pipeline's lock is held throughout.
+ */
+#include "base/clock.h"
+#include "engine/internal.h"
+
+struct stage_counts stage_run_counts(const struct stage_run *run)
+{
+	struct stage_counts counts = run->counts;
+
+	if (run->latency != NULL) {
+		counts.p50_ns = histogram_quantile(run->latency, 0.5);
+		counts.p99_ns = histogram_quantile(run->latency, 0.99);
+		counts.max_ns = run->latency->max;
+	}
+	return counts;
+}
+
+void stage_run_account(struct stage_run *run, uint64_t now_ns)
+{
+	struct pipeline *pipeline = run->pipeline;
+	struct usage *usage = &run->usage;
+	uint64_t capacity = stage_run_capacity(run);
+	double dt = now_ns > usage->last_ns ? (double)(now_ns - usage->last_ns) : 0;
+	double busy = MIN((double)run->active / (double)capacity, 1.0);
+
+	usage->last_ns = MAX(usage->last_ns, now_ns);
+	usage->busy_ns += dt * busy;
+	if (run->queue.count == 0 || pipeline->paused)
+		usage->starved_ns += dt * (1 - busy);
+	else if (pipeline_downstream_room(pipeline, run) == 0)
+		usage->blocked_ns += dt * (1 - busy);
+	else
+		usage->busy_ns += dt * (1 - busy); /* it has work and room: the CPU is what lacks */
+}
+
+/* How many activations or calls of it can really be under way at once. */
+uint64_t stage_run_capacity(const struct stage_run *run)
+{
+	unsigned threads = scheduler_threads(run->pipeline->engine->scheduler);
+
+	switch (run->stage->threads) {
+	case STAGE_SERIAL:
+		return 1;
+	case STAGE_PARALLEL:
+		return MIN(run->workers, threads);
+	default:
+		return run->workers;
+	}
+}
+
+uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run)
+{
+	if (run->overflow.count > run->overflow_at)
+		return 0;
+	if (run->index + 1 < pipeline->end)
+		return queue_room(&run[1].queue);
+	return tail_has_room(pipeline) ? UINT32_MAX : 0;
+}
+
+static double refill(struct stage_run *run, uint64_t now_ns)
+{
+	double rate = run->def->rate_per_s;
+	double burst = MAX(rate / 10, 1.0);
+
+	if (now_ns > run->tokens_ns) {
+		run->tokens += rate * (double)(now_ns - run->tokens_ns) / (double)NS_PER_S;
+		run->tokens = MIN(run->tokens, burst);
+		run->tokens_ns = now_ns;
+	}
+	return run->tokens;
+}
+
+uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_ns)
+{
+	double rate = run->def->rate_per_s, tokens;
+
+	if (rate <= 0)
+		return n;
+	tokens = refill(run, now_ns);
+	if (tokens < 1) {
+		pipeline_due(run->pipeline,
+			now_ns + (uint64_t)((1 - tokens) / rate * (double)NS_PER_S) + 1);
+		return 0;
+	}
+	n = MIN(n, (uint64_t)tokens);
+	run->tokens -= (double)n;
+	return n;
+}
+
+void stage_run_return_tokens(struct stage_run *run, uint64_t n)
+{
+	if (run->def->rate_per_s > 0)
+		run->tokens += (double)n;
+}
+
+uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
+{
+	uint64_t workers = run->stage->threads == STAGE_SERIAL ? 1 : run->workers;
+	uint64_t room;
+
+	if (run->queue.count == 0 || run->active >= workers || pipeline->paused || pipeline->stopped)
+		return 0;
+	if (run->def->rate_per_s > 0 && refill(run, now_ns) < 1) {
+		stage_run_take_tokens(run, 1, now_ns); /* sets the timer */
+		return 0;
+	}
+	room = pipeline_downstream_room(pipeline, run);
+	return MIN(room, (uint64_t)run->queue.count);
+}
