@@ -14,6 +14,11 @@
 
 #include "base/buf.h"
 
+/*
+ * The flag with which every real of the tree is written in as few digits as may be, 0.003 and
+ * not 0.0030000000000000001: 15 of them, or 17 where one of the reals needs more.
+ */
+size_t json_text_reals(const json_t *json);
 /* As json_dumps(); NULL without memory, or for no tree. Owner: caller, by mem_free(). */
 char *json_text(const json_t *json, size_t flags);
 /* Append the text of a tree; -1 without memory, or for no tree: `to` holds what it held. */

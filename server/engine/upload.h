@@ -11,7 +11,8 @@
  * into the pipeline. The caller has checked each line (engine/split.h, engine/json_check.h).
  *
  * With an idempotency key the upload knows how many physical lines of the body were taken
- * before, `upload_skip()`; lines up to there are passed to upload_seen() instead.
+ * before, upload_skip(): the caller passes these over and tells of none of them, upload_line()
+ * and upload_seen() count on from there.
  *
  * Thread: loop.
  */
@@ -59,7 +60,8 @@ bool upload_has_room(struct upload *upload);
  * usually 1). Copies. */
 int upload_line(struct upload *upload, const char *json, size_t len, uint64_t lines,
 	struct error *err);
-/* Lines at the end that became no item (blank, refused): they count for next_offset. */
+/* Lines behind the last item that became none (blank, refused), once, before the last flush:
+ * they count for next_offset. Those between two items come with upload_line(). */
 void upload_seen(struct upload *upload, uint64_t lines);
 
 /* Send the partial block off and tell when everything is on disk. One at a time. */

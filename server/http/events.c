@@ -14,7 +14,7 @@ int sse_append(struct buf *to, const char *event, const char *id, json_t *json)
 	int result = -1;
 
 	if (buf_printf(to, "event: %s\nid: %s\ndata: ", event, id) == 0 &&
-		json_append_text(json, JSON_COMPACT, to) == 0)
+		json_append_text(json, JSON_COMPACT | json_text_reals(json), to) == 0)
 		result = buf_append(to, "\n\n", 2);
 	json_decref(json);
 	if (result < 0)

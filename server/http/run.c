@@ -248,8 +248,13 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	struct error why;
 	struct run *run;
 
+	if (err != NULL) {
+		if (request_back(request))
+			reply_not_created(request, err);
+		return;
+	}
 	if (!reply_is_good(request, job, err)) {
-		if (err == NULL && job != NULL)
+		if (job != NULL)
 			remove_job(job); /* the client has left already */
 		return;
 	}

@@ -127,6 +127,14 @@ def test_the_rate_is_shown_while_items_move(t):
     job.wait(lambda j: (j["rate"]["items_per_s"] or 0) > 10, 10, "a rate above 10 items/s")
 
 
+def test_reals_are_written_short(t):
+    job = t.job([{"use": "pass"}])
+    job.send(texts(3000), close=True)
+    job.wait_done()
+    reply = t.api.get(job.path)
+    ok(not re.search(rb"\.\d{10}", reply.body), f"17 digits: {reply.body}")
+
+
 def test_stalled_is_set_when_nothing_moves(t):
     server = t.server({"stall-ms": 300})
     api = t.client(server)

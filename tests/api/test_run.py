@@ -145,6 +145,13 @@ def test_the_job_goes_when_the_client_leaves_in_the_body(t):
     gone(t, new[0])
 
 
+def test_what_a_stage_refuses_is_named_with_a_pointer(t):
+    reply = run(t, {"stages": "filter", "filter.pointer": "/a", "filter.op": "matches",
+                    "filter.value": "("}, [{}])
+    body = problem(reply, 422, "definition-invalid")
+    eq([mistake["pointer"] for mistake in body["errors"]], ["/stages/0/params/value"], "errors")
+
+
 def test_a_long_reply_streams(t):
     values = items.orders(20000)
     reply = status(run(t, {"stages": "pass:2"}, None, body=ndjson(values)), 200)
