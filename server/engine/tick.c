@@ -186,7 +186,7 @@ static void set_stalled(struct job *job, bool stalled)
 static void tick_job(struct job *job, uint64_t now_ns)
 {
 	struct pipeline *pipeline = job->pipeline;
-	bool stalled, moving, failing;
+	bool stalled, moving, failing, waiting;
 
 	if (pipeline == NULL)
 		return;
@@ -199,7 +199,9 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	if (stalled)
 		describe_stall(job, pipeline);
 	/* As a safety net: what should have been woken is woken now. */
-	pipeline_unlock(pipeline, moving || failing ? pipeline_wake_mask(pipeline) : 0);
+	waiting = !list_empty(&pipeline->inbox) || pipeline->cold || pipeline->source != NULL;
+	pipeline_unlock(pipeline,
+		moving || failing || waiting ? pipeline_wake_mask(pipeline) : 0);
 	update_rate(job, now_ns);
 	set_stalled(job, stalled);
 	if (moving || job->changed) {
