@@ -318,8 +318,12 @@ void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct it
 
 	if (pipeline->stopped)
 		goto drop;
-	if (again && pipeline_try_again(pipeline, run, item) == 0)
-		return;
+	if (again) {
+		if (pipeline_try_again(pipeline, run, item) == 0)
+			return;
+		pipeline_lost(pipeline); /* an item does not lose its attempts for want of memory */
+		goto drop;
+	}
 	run->counts.failed++;
 	if (run->def->on_error == ON_ERROR_FAIL)
 		fail_job(pipeline, run, item, verdict);
