@@ -184,6 +184,33 @@ static uint64_t announced_length(const struct request *request)
 	return length == NULL ? 0 : strtoull(length, NULL, 10);
 }
 
+static enum MHD_Result count_framing(
+	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	unsigned *count = arg;
+
+	*count += strcasecmp(name, "Content-Length") == 0 ||
+		  strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* Two lengths, or one that we do not know: a proxy may see another end of the body than we,
+ * and take what is inside it for the next request (RFC 9112, 6.3). */
+static int check_framing(struct request *request, struct error *err)
+{
+	const char *coding = request_header(request, "Transfer-Encoding");
+	unsigned count = 0;
+
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_framing, &count);
+	if (count <= 1 && (coding == NULL || strcasecmp(coding, "chunked") == 0))
+		return 0;
+	error_set(err, ERR_BAD_REQUEST,
+		"a body has one Content-Length, or else Transfer-Encoding: chunked, and not both");
+	request_reply_problem(request, err, NULL);
+	request_set_header(request, "Connection", "close");
+	return -1;
+}
+
 static int check_head(const struct request *request, struct error *err)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
@@ -239,8 +266,8 @@ static int find_route(struct request *request, struct error *err)
 /* Everything that is asked of a request before its endpoint sees it. */
 static int admit(struct request *request, struct mistakes *mistakes, struct error *err)
 {
-	if (check_head(request, err) < 0 || find_route(request, err) < 0 ||
-		check_origin(request, err) < 0)
+	if (check_framing(request, err) < 0 || check_head(request, err) < 0 ||
+		find_route(request, err) < 0 || check_origin(request, err) < 0)
 		return -1;
 	return query_parse(
 		request->search, request->route->params, &request->query, mistakes, err);

@@ -36,7 +36,14 @@ const struct http_config http_config_default = {
 
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
-	return request_new(arg, connection, target);
+	struct request *request = request_new(arg, connection, target);
+	char *query = strchr(target, '?');
+
+	/* We read the query ourselves. The library would too, and where a thousand parameters
+	 * do not fit into its memory, 0.9.75 forgets the connection without a word. */
+	if (query != NULL)
+		query[1] = '\0';
+	return request;
 }
 
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
