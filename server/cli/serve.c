@@ -128,9 +128,11 @@ static void watch_signals(struct serve *serve)
 	uv_signal_start(&serve->sigint, on_signal, SIGINT);
 }
 
-/* Undo open_all(), however far it came. */
-static void close_all(struct serve *serve)
+/* Undo open_all(), however far it came; false when not all could be stored. */
+static bool close_all(struct serve *serve)
 {
+	bool stored = true;
+
 	if (serve->http != NULL)
 		http_server_stop(TAKE(serve->http));
 	if (serve->engine != NULL && !serve->drained) {
@@ -139,7 +141,7 @@ static void close_all(struct serve *serve)
 			uv_run(&serve->loop, UV_RUN_ONCE);
 	}
 	if (serve->engine != NULL)
-		engine_close(serve->engine);
+		stored = engine_close(serve->engine);
 	command_close_signals(&serve->sigint, &serve->sigterm);
 	uv_close((uv_handle_t *)&serve->look, NULL);
 	uv_run(&serve->loop, UV_RUN_DEFAULT);
@@ -147,6 +149,7 @@ static void close_all(struct serve *serve)
 		log_error("loop_not_empty", "err=\"a handle was left open\"");
 	ledger_close(serve->ledger);
 	registry_free(serve->registry);
+	return stored;
 }
 
 static void say_listening(const struct serve *serve)
@@ -175,7 +178,12 @@ static int serve_until_told(struct serve *serve)
 		say_listening(serve);
 		uv_run(&serve->loop, UV_RUN_DEFAULT);
 	}
-	close_all(serve);
+	if (!close_all(serve)) {
+		log_error("not_all_stored",
+			"data=%s hint=\"what could not be written runs again at the next start\"",
+			serve->settings.data);
+		return EXIT_FAILED;
+	}
 	if (code == EXIT_OK)
 		log_info("ended", "data=%s", serve->settings.data);
 	return code;

@@ -324,8 +324,10 @@ static void wait_for_reads(struct engine *engine)
 		uv_run(engine->loop, UV_RUN_ONCE);
 }
 
-void engine_close(struct engine *engine)
+bool engine_close(struct engine *engine)
 {
+	bool stored = true;
+
 	engine->closing = engine->draining = true;
 	stop_jobs(engine);
 	if (engine->scheduler != NULL)
@@ -335,7 +337,7 @@ void engine_close(struct engine *engine)
 	wait_for_reads(engine);
 	run_posts(engine);
 	if (engine->committer != NULL)
-		committer_stop(engine->committer);
+		stored = committer_stop(engine->committer);
 	drop_jobs(engine);
 	drop_lists(engine);
 	calls_finish(engine);
@@ -346,12 +348,13 @@ void engine_close(struct engine *engine)
 	slab_pool_trim();
 	/* A stage that never lets go keeps its pipeline, and so the engine, until exit. */
 	if (atomic_load(&engine->open_pipelines) > 0 || atomic_load(&engine->blocking_threads) > 0)
-		return;
+		return stored;
 	if (engine->scheduler != NULL)
 		scheduler_free(engine->scheduler);
 	pthread_mutex_destroy(&engine->loop_lock);
 	pthread_mutex_destroy(&engine->dirty_lock);
 	mem_free(engine);
+	return stored;
 }
 
 /* ---- drain ---- */

@@ -53,8 +53,11 @@ int engine_open(const struct engine_config *config, uv_loop_t *loop, struct ledg
  * is lost either way: what had no outcome runs at the next start.
  */
 void engine_drain(struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg);
-/* Ends the threads, commits, frees. After `drained`, or where no job was ever made. */
-void engine_close(struct engine *engine);
+/*
+ * Ends the threads, commits, frees. After `drained`, or where no job was ever made. False: the
+ * store could not be written to the end, and what was under way runs again at the next start.
+ */
+bool engine_close(struct engine *engine);
 
 /* Are new jobs and items taken? Otherwise says why: ERR_DRAINING, ERR_DISK_FULL, ERR_STORE. */
 bool engine_admits(struct engine *engine, struct error *ret_why);

@@ -28,6 +28,7 @@ struct committer {
 	struct list finished; /* for the loop */
 	bool asleep, woken;
 	bool stopping; /* asked to end */
+	bool gave_up;  /* something that must happen could not */
 	bool parked;   /* has nothing left and waits for the last word */
 	bool ended;    /* the last word */
 	bool round_over;
@@ -37,6 +38,8 @@ struct committer {
 
 	/* The commit thread's own. */
 	struct list pending; /* in order, in front of the queue; all must while failing */
+	struct list doubtful; /* of the commit of which nobody knows whether it happened */
+	bool in_doubt, abandoned; /* abandoned: it stopped before it knew */
 	bool failing;
 	bool frees_first;   /* full: every other try is for what makes room */
 	uint64_t failed_ns; /* when it last did; real time */
@@ -107,8 +110,8 @@ static void refuse(struct list *finished, struct commit_op *op, const struct err
 }
 
 /* Take out of `ops` what may fail (with `all`: everything), refused. */
-static void refuse_from(
-	struct list *ops, struct list *finished, const struct error *why, bool all)
+static void refuse_from(struct committer *committer, struct list *ops, struct list *finished,
+	const struct error *why, bool all)
 {
 	LIST_EACH(ops, link)
 	{
@@ -116,6 +119,8 @@ static void refuse_from(
 
 		if (!all && op->must)
 			continue;
+		if (op->must)
+			committer->gave_up = true;
 		list_remove(link);
 		refuse(finished, op, why);
 	}
@@ -183,31 +188,23 @@ static int apply_all(struct committer *committer, struct list *batch, struct err
 	return hooks->before_commit(hooks->arg, committer->ledger, err);
 }
 
-/* All of the batch is on disk, or nothing of it. */
+/* All of the batch is on disk, or nothing of it, or it is LEDGER_IN_DOUBT. */
 static int transact(struct committer *committer, struct list *batch, struct error *err)
 {
-	const struct committer_hooks *hooks = &committer->hooks;
 	struct ledger *ledger = committer->ledger;
 	uint64_t start_ns = real_ns();
 	int result;
 
-	result = ledger->ops->begin(ledger, err);
-	if (result == 0) {
-		result = apply_all(committer, batch, err);
-		if (result < 0)
-			ledger->ops->abort(ledger);
-		else
-			result = ledger->ops->commit(ledger, err);
-	}
-	if (result < 0) {
-		if (hooks->on_abort != NULL)
-			hooks->on_abort(hooks->arg);
+	if (ledger->ops->begin(ledger, err) < 0)
+		return -1;
+	if (apply_all(committer, batch, err) < 0) {
+		ledger->ops->abort(ledger);
 		return -1;
 	}
-	note_latency(committer, real_ns() - start_ns);
-	if (hooks->on_commit != NULL)
-		hooks->on_commit(hooks->arg);
-	return 0;
+	result = ledger->ops->commit(ledger, err);
+	if (result == 0)
+		note_latency(committer, real_ns() - start_ns);
+	return result;
 }
 
 /* Nothing of the batch happened: refuse what may fail, keep the rest in front. */
@@ -220,14 +217,14 @@ static void fall_back(struct committer *committer, struct list *batch, const str
 	give_up = committer->stopping;
 	pthread_mutex_unlock(&committer->lock);
 	list_init(&finished);
-	refuse_from(batch, &finished, why, give_up);
+	refuse_from(committer, batch, &finished, why, give_up);
 	list_move_all(batch, &committer->pending);
 	list_move_all(&committer->pending, batch);
 	LIST_EACH(&committer->pending, link)
 	{
 		/* Something must be tried again: until it is through, nothing else may. */
 		if (LIST_ENTRY(link, struct commit_op, link)->must) {
-			refuse_from(&committer->pending, &finished, why, give_up);
+			refuse_from(committer, &committer->pending, &finished, why, give_up);
 			break;
 		}
 	}
@@ -299,7 +296,7 @@ static void collect(struct committer *committer, bool may_try, bool stopping)
 		LIST_ENTRY(link, struct commit_op, link)->refused = ERR_NONE;
 	}
 	if (committer->failing && !list_empty(&committer->pending))
-		refuse_from(&fresh, &finished, &committer->last, false);
+		refuse_from(committer, &fresh, &finished, &committer->last, false);
 	list_move_all(&committer->pending, &fresh);
 	if (!list_empty(&finished))
 		publish(committer, &finished);
@@ -308,7 +305,9 @@ static void collect(struct committer *committer, bool may_try, bool stopping)
 /* When a failing store is tried again, if nothing that may fail comes before. */
 static uint64_t next_try_ns(const struct committer *committer)
 {
-	return committer->failed_ns + (list_empty(&committer->pending) ? PROBE_NS : RETRY_NS);
+	bool idle = list_empty(&committer->pending) && !committer->in_doubt;
+
+	return committer->failed_ns + (idle ? PROBE_NS : RETRY_NS);
 }
 
 /* Is there something to write now, or a failing store to try? */
@@ -321,6 +320,71 @@ static bool has_work(const struct committer *committer, bool due, bool stopping)
 	return due || !LIST_ENTRY(first, struct commit_op, link)->must;
 }
 
+/* It may be there and it may be not: what comes must wait, for it may rest on this. */
+static void doubt(struct committer *committer, struct list *batch, const struct error *why)
+{
+	if (!committer->in_doubt)
+		log_error("store_in_doubt", "err=\"%s\"", why->text);
+	committer->in_doubt = true;
+	list_move_all(&committer->doubtful, batch);
+	set_failing(committer, why);
+	committer->failed_ns = real_ns();
+}
+
+/* What became of a transaction, or of the attempt to begin one. */
+static void conclude(
+	struct committer *committer, struct list *batch, int result, const struct error *why)
+{
+	const struct committer_hooks *hooks = &committer->hooks;
+
+	if (result == LEDGER_IN_DOUBT) {
+		doubt(committer, batch, why);
+		return;
+	}
+	committer->in_doubt = false;
+	if (result < 0) {
+		if (hooks->on_abort != NULL)
+			hooks->on_abort(hooks->arg);
+		fall_back(committer, batch, why);
+		return;
+	}
+	if (hooks->on_commit != NULL)
+		hooks->on_commit(hooks->arg);
+	set_healthy(committer);
+	publish(committer, batch);
+}
+
+/* Ask again. Who stops now leaves it to the next start to find out, and writes nothing more. */
+static void settle(struct committer *committer, bool stopping)
+{
+	struct ledger *ledger = committer->ledger;
+	struct list batch;
+	struct error err;
+	int result = ledger->ops->settle(ledger, &err);
+
+	list_init(&batch);
+	list_move_all(&batch, &committer->doubtful);
+	if (result == LEDGER_IN_DOUBT && stopping) {
+		committer->abandoned = committer->gave_up = true;
+		result = -1;
+	}
+	conclude(committer, &batch, result, &err);
+}
+
+/* False when there was nothing. */
+static bool refuse_all(struct committer *committer)
+{
+	struct list finished;
+
+	collect(committer, true, true);
+	if (list_empty(&committer->pending))
+		return false;
+	list_init(&finished);
+	refuse_from(committer, &committer->pending, &finished, &committer->last, true);
+	publish(committer, &finished);
+	return true;
+}
+
 /* False when there was nothing to do (yet). */
 static bool run_round(struct committer *committer)
 {
@@ -329,16 +393,18 @@ static bool run_round(struct committer *committer)
 	struct list batch;
 	struct error err;
 
+	if (committer->abandoned)
+		return refuse_all(committer);
+	if (committer->in_doubt) {
+		if (due)
+			settle(committer, stopping);
+		return due;
+	}
 	collect(committer, due, stopping);
 	if (!has_work(committer, due, stopping))
 		return false;
 	take_batch(committer, &batch);
-	if (transact(committer, &batch, &err) < 0) {
-		fall_back(committer, &batch, &err);
-		return true;
-	}
-	set_healthy(committer);
-	publish(committer, &batch);
+	conclude(committer, &batch, transact(committer, &batch, &err), &err);
 	return true;
 }
 
@@ -382,7 +448,8 @@ static bool wait_for_work(struct committer *committer)
 		pthread_cond_signal(&committer->calm);
 		while (committer->parked && !committer->ended)
 			pthread_cond_wait(&committer->wake, &committer->lock);
-	} else if (list_empty(&committer->queue) && !committer->woken && ns > 0) {
+	} else if (ns > 0 && (committer->in_doubt ||
+				     (list_empty(&committer->queue) && !committer->woken))) {
 		wait_at_most(committer, ns);
 	}
 	committer->woken = false;
@@ -444,6 +511,7 @@ int committer_start(struct ledger *ledger, uv_loop_t *loop, const struct committ
 	list_init(&committer->queue);
 	list_init(&committer->finished);
 	list_init(&committer->pending);
+	list_init(&committer->doubtful);
 	init_lock(committer);
 	if (uv_async_init(loop, &committer->async, on_async) != 0) {
 		destroy(committer);
@@ -510,8 +578,10 @@ void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64
 	*ret_p99_ns = histogram_quantile(&recent, 0.99);
 }
 
-void committer_stop(struct committer *committer)
+bool committer_stop(struct committer *committer)
 {
+	bool gave_up;
+
 	assert_on(ROLE_LOOP);
 	pthread_mutex_lock(&committer->lock);
 	committer->stopping = true;
@@ -529,5 +599,7 @@ void committer_stop(struct committer *committer)
 	pthread_cond_signal(&committer->wake);
 	pthread_mutex_unlock(&committer->lock);
 	pthread_join(committer->thread, NULL);
+	gave_up = committer->gave_up;
 	uv_close((uv_handle_t *)&committer->async, on_close);
+	return !gave_up;
 }

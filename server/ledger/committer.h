@@ -17,6 +17,10 @@
  * Nothing is dropped, nothing overtakes, and recovery needs nobody: with none of these
  * waiting, the next operation is tried whatever it is, and without any an empty transaction is
  * tried every second.
+ *
+ * Where the store failed so that nobody can tell whether a commit happened (LEDGER_IN_DOUBT),
+ * it is asked every 100 ms until it answers; meanwhile the store is unhealthy and what is
+ * submitted waits, whatever it is, for it may rest on what the answer is about.
  */
 #ifndef LEAT_LEDGER_COMMITTER_H
 #define LEAT_LEDGER_COMMITTER_H
@@ -87,9 +91,9 @@ void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64
 /*
  * Commit all that waits, end the thread, run the last done() calls. Operations that must happen but
  * cannot (disk full) are given up after one more try, refused, and come back at the next start
- * from what is on disk. What done() submits meanwhile is committed too. Thread: loop. Then
- * committer is gone; its handle closes when the loop turns once more.
+ * from what is on disk; then it returns false. What done() submits meanwhile is committed too.
+ * Thread: loop. Then committer is gone; its handle closes when the loop turns once more.
  */
-void committer_stop(struct committer *committer);
+bool committer_stop(struct committer *committer);
 
 #endif

@@ -16,7 +16,8 @@
  *
  * Errors: ERR_DISK_FULL, ERR_STORE (I/O, damage), ERR_NO_MEMORY. After a failed commit() the
  * caller may simply try the same transaction again later; the ledger has made sure (by a
- * serial number in the store) that a commit reported as failed did not happen.
+ * serial number in the store) that a commit reported as failed did not happen. Where it
+ * cannot be sure yet it says so: LEDGER_IN_DOUBT.
  */
 #ifndef LEAT_LEDGER_LEDGER_H
 #define LEAT_LEDGER_LEDGER_H
@@ -52,10 +53,19 @@ typedef bool (*ledger_value_fn)(void *arg, uint64_t seq, const void *bytes, size
 
 enum ledger_log { LEDGER_RESULTS, LEDGER_FAILURES };
 
+/* A commit's third result: on disk or not, nobody can tell at the moment. */
+#define LEDGER_IN_DOUBT 1
+
 struct ledger_ops {
 	/* ---- writing: commit thread ---- */
 	int (*begin)(struct ledger *ledger, struct error *err);
 	int (*commit)(struct ledger *ledger, struct error *err);
+	/*
+	 * After LEDGER_IN_DOUBT: look again. 0, -1 or LEDGER_IN_DOUBT, as if commit() had
+	 * returned it; until it is known no transaction may begin. NULL where there never is
+	 * a doubt.
+	 */
+	int (*settle)(struct ledger *ledger, struct error *err);
 	void (*abort)(struct ledger *ledger);
 
 	/* Either may be NULL: leave as it is. */

@@ -1,9 +1,10 @@
 /*
  * ledger_lmdb: transactions on LMDB.
  *
- * A commit that fails may have happened all the same (the sync of the last page failed, say).
+ * A commit that fails may have happened all the same (the write of the last page failed, say).
  * So every transaction writes a serial number, and after a failure the environment is asked
- * which one it holds: if it is ours the commit is reported as the success it was.
+ * which one it holds: if it is ours the commit is reported as the success it was. While it
+ * cannot be asked, or what it says may not be on disk, the commit is in doubt.
  */
 #include "ledger/lmdb_internal.h"
 
@@ -85,49 +86,59 @@ static void lmdb_abort(struct ledger *ledger)
 	mdb_txn_abort(TAKE(lmdb->txn));
 }
 
-/*
- * Which serial number does the store hold? It must be known before anything else is
- * written, or an operation could happen twice; so this tries for a while, and if a store that
- * was open cannot be opened any more, ending is the safe way: the next start finds out.
- */
-static uint64_t serial_in_doubt(struct ledger_lmdb *lmdb, int code)
+/* The store holds the serial number `found`: was the last commit a success? */
+static int conclude(struct ledger_lmdb *lmdb, uint64_t found, struct error *err)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
-	struct error err;
-	uint64_t serial;
-
-	/* Nothing went to the disk wrongly, if reading works. */
-	if ((code == MDB_MAP_FULL || code == ENOSPC) &&
-		lmdb_env_get_serial(&lmdb->env, &serial) == 0)
-		return serial;
-	for (int tries = 0; tries < 50; tries++) {
-		if (reopen(lmdb, &serial, &err) == 0) {
-			code = mdb_env_sync(lmdb->env.env, 1);
-			if (code == 0)
-				return serial;
-			lmdb_error(lmdb, code, "committing", &err);
-		}
-		nanosleep(&pause, NULL);
-	}
-	log_error("store_lost", "err=\"%s\"", err.text);
-	abort();
-}
-
-static int settle(struct ledger_lmdb *lmdb, int code, uint64_t serial, struct error *err)
-{
-	uint64_t found = serial_in_doubt(lmdb, code);
+	bool there = found == lmdb->serial;
 
 	lmdb->serial = found;
-	if (found == serial)
-		return 0;
-	return lmdb_error(lmdb, code, "committing", err);
+	atomic_store(&lmdb->writable, there);
+	if (!there)
+		return lmdb_error(lmdb, lmdb->doubt_code, "committing", err);
+	atomic_store(&lmdb->used_bytes, lmdb->doubt_bytes);
+	atomic_fetch_add(&lmdb->commits, 1);
+	return 0;
+}
+
+/*
+ * Which serial number does the store hold? It must be known, and be on disk, before anything
+ * else is written, or an operation could happen twice.
+ */
+static int lmdb_settle(struct ledger *ledger, struct error *err)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	uint64_t found;
+	int code;
+
+	assert_on(ROLE_COMMIT);
+	if (reopen(lmdb, &found, err) < 0)
+		return LEDGER_IN_DOUBT;
+	code = mdb_env_sync(lmdb->env.env, 1);
+	if (code == 0)
+		return conclude(lmdb, found, err);
+	lmdb_error(lmdb, code, "finding out what it holds", err);
+	return LEDGER_IN_DOUBT;
+}
+
+/*
+ * LMDB lets nobody read once it has failed in the middle of the meta page, the last thing that
+ * a commit writes. Where reading still works that page is as it was: it did not happen.
+ */
+static int after_failure(struct ledger_lmdb *lmdb, struct error *err)
+{
+	uint64_t found;
+
+	atomic_store(&lmdb->writable, false);
+	if (lmdb_env_get_serial(&lmdb->env, &found) == 0)
+		return conclude(lmdb, found, err);
+	return lmdb_settle(&lmdb->ledger, err);
 }
 
 static int lmdb_commit(struct ledger *ledger, struct error *err)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
-	uint64_t serial = lmdb->serial + 1, used_bytes;
-	int code, result = 0;
+	uint64_t serial = lmdb->serial + 1;
+	int code;
 
 	assert_on(ROLE_COMMIT);
 	code = lmdb_env_put_serial(&lmdb->env, lmdb->txn, serial);
@@ -136,17 +147,10 @@ static int lmdb_commit(struct ledger *ledger, struct error *err)
 		atomic_store(&lmdb->writable, false);
 		return lmdb_error(lmdb, code, "committing", err);
 	}
-	used_bytes = lmdb_env_used(&lmdb->env, lmdb->txn);
-	code = mdb_txn_commit(TAKE(lmdb->txn));
+	lmdb->doubt_bytes = lmdb_env_used(&lmdb->env, lmdb->txn);
+	lmdb->doubt_code = code = mdb_txn_commit(TAKE(lmdb->txn));
 	lmdb->serial = serial;
-	if (code != 0)
-		result = settle(lmdb, code, serial, err);
-	atomic_store(&lmdb->writable, result == 0);
-	if (result == 0) {
-		atomic_store(&lmdb->used_bytes, used_bytes);
-		atomic_fetch_add(&lmdb->commits, 1);
-	}
-	return result;
+	return code == 0 ? conclude(lmdb, serial, err) : after_failure(lmdb, err);
 }
 
 /* ---- stat ---- */
@@ -213,6 +217,7 @@ static void lmdb_close(struct ledger *ledger)
 static const struct ledger_ops lmdb_ops = {
 	.begin = lmdb_begin,
 	.commit = lmdb_commit,
+	.settle = lmdb_settle,
 	.abort = lmdb_abort,
 	.put_job = lmdb_put_job,
 	.put_input = lmdb_put_input,

@@ -46,6 +46,11 @@ class FaultIo:
     def disarm(self):
         self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, 0, 0)
 
+    def release(self):
+        """No more calls fail; what was counted stands."""
+        counted, _, _, failed, error, _, _ = LAYOUT.unpack(self.memory[:])
+        self.memory[:] = LAYOUT.pack(counted, 0, 1, failed, error, 0, 0)
+
     def count(self, kinds=WRITE | SYNC):
         """Counts from now on, failing nothing."""
         self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, kinds, 0)

@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 
@@ -19,9 +20,11 @@ struct fake {
 	pthread_mutex_t lock;
 	char open[100];   /* applied in the open transaction */
 	char disk[1000];  /* committed */
-	char tale[2000];  /* everything in order: x applied, -x refused, | commit, ~ abort */
+	char tale[2000];  /* everything in order: x applied, -x refused, | commit, ~ abort, ? doubt */
 	int skip_commits; /* that work before fail_commits fail */
 	int fail_begins, fail_commits, fail_before;
+	int doubts;      /* that commit and settle() leave, once fail_commits has come */
+	bool happened;   /* what settle() then finds out */
 	enum error_code code; /* of these failures */
 	bool gated;
 	sem_t entered, gate; /* commit() posts one and waits for the other */
@@ -53,6 +56,23 @@ static int fake_begin(struct ledger *ledger, struct error *err)
 	return 0;
 }
 
+static int to_disk(struct fake *fake)
+{
+	tell(fake, "|");
+	pthread_mutex_lock(&fake->lock);
+	snprintf(fake->disk + strlen(fake->disk), 120, "%s|", fake->open);
+	pthread_mutex_unlock(&fake->lock);
+	return 0;
+}
+
+static int leave_doubt(struct fake *fake, struct error *err)
+{
+	fake->doubts--;
+	tell(fake, "?");
+	error_set(err, fake->code, "who knows");
+	return LEDGER_IN_DOUBT;
+}
+
 static int fake_commit(struct ledger *ledger, struct error *err)
 {
 	struct fake *fake = fake_of(ledger);
@@ -63,14 +83,24 @@ static int fake_commit(struct ledger *ledger, struct error *err)
 	}
 	if (fake->fail_commits > 0 && fake->skip_commits-- <= 0) {
 		fake->fail_commits--;
+		if (fake->doubts > 0)
+			return leave_doubt(fake, err);
 		tell(fake, "~");
 		return error_set(err, fake->code, "no commit");
 	}
-	tell(fake, "|");
-	pthread_mutex_lock(&fake->lock);
-	snprintf(fake->disk + strlen(fake->disk), 120, "%s|", fake->open);
-	pthread_mutex_unlock(&fake->lock);
-	return 0;
+	return to_disk(fake);
+}
+
+static int fake_settle(struct ledger *ledger, struct error *err)
+{
+	struct fake *fake = fake_of(ledger);
+
+	if (fake->doubts > 0)
+		return leave_doubt(fake, err);
+	if (fake->happened)
+		return to_disk(fake);
+	tell(fake, "~");
+	return error_set(err, fake->code, "it had not happened");
 }
 
 static void fake_abort(struct ledger *ledger)
@@ -79,7 +109,7 @@ static void fake_abort(struct ledger *ledger)
 }
 
 static const struct ledger_ops fake_ops = {
-	.begin = fake_begin, .commit = fake_commit, .abort = fake_abort
+	.begin = fake_begin, .commit = fake_commit, .settle = fake_settle, .abort = fake_abort
 };
 
 /* ---- a committer, a loop, operations ---- */
@@ -225,12 +255,17 @@ static void start(struct fixture *fixture)
 		0);
 }
 
-static void stop(struct fixture *fixture)
+static void close_loop(struct fixture *fixture)
 {
-	committer_stop(fixture->committer);
 	uv_close((uv_handle_t *)&fixture->guard, NULL);
 	uv_run(&fixture->loop, UV_RUN_DEFAULT);
 	cr_expect_eq(uv_loop_close(&fixture->loop), 0, "a handle was left open");
+}
+
+static void stop(struct fixture *fixture)
+{
+	committer_stop(fixture->committer);
+	close_loop(fixture);
 }
 
 static struct test_op make(struct fixture *fixture, char name, bool must)
@@ -529,6 +564,79 @@ Test(committer, on_a_full_disk_what_makes_room_may_overtake)
 	stop(&fixture);
 }
 
+/* ---- in doubt ---- */
+
+/* A commit of 'a' and 'b' whose fate is asked for that often before it is known. */
+static void start_in_doubt(
+	struct fixture *fixture, struct test_op *a, struct test_op *b, int doubts, bool happened)
+{
+	struct test_op x;
+
+	start(fixture);
+	*a = make(fixture, 'a', true);
+	*b = make(fixture, 'b', false);
+	hold(fixture, &x);
+	submit(a);
+	submit(b);
+	fixture->fake.skip_commits = 1;
+	fixture->fake.fail_commits = 1;
+	fixture->fake.doubts = doubts;
+	fixture->fake.happened = happened;
+	let_go(fixture);
+	run_until(fixture, 1);
+	while (committer_is_healthy(fixture->committer, NULL))
+		sched_yield();
+}
+
+Test(committer, in_doubt_it_is_unhealthy_and_waits_for_the_truth)
+{
+	struct fixture fixture = { 0 };
+	struct test_op a, b, c = make(&fixture, 'c', false);
+	struct error why;
+
+	start_in_doubt(&fixture, &a, &b, 3, true);
+	submit(&c);
+	cr_expect_not(committer_is_healthy(fixture.committer, &why));
+	cr_expect_str_eq(why.text, "who knows");
+	cr_expect_str_eq(fixture.done, "x", "nobody may be told anything");
+	run_until(&fixture, 4);
+	cr_expect_str_eq(fixture.fake.tale, "x|ab???|c|");
+	cr_expect_str_eq(fixture.done, "xabc");
+	cr_expect_eq(fixture.commits, 3);
+	cr_expect_eq(fixture.aborts, 0);
+	cr_expect(committer_is_healthy(fixture.committer, NULL));
+	stop(&fixture);
+}
+
+Test(committer, what_turns_out_not_to_have_happened_is_refused_or_tried_again)
+{
+	struct fixture fixture = { 0 };
+	struct test_op a, b;
+
+	start_in_doubt(&fixture, &a, &b, 2, false);
+	run_until(&fixture, 3);
+	cr_expect_str_eq(fixture.fake.tale, "x|ab??~-ba|");
+	cr_expect_str_eq(fixture.done, "x-ba");
+	cr_expect_eq(fixture.aborts, 1);
+	cr_expect_str_eq(fixture.fake.disk, "x.|a.|");
+	stop(&fixture);
+}
+
+Test(committer, who_stops_in_doubt_writes_nothing_more)
+{
+	struct fixture fixture = { 0 };
+	struct test_op a, b, c = make(&fixture, 'c', true), g = make(&fixture, 'g', true);
+
+	start_in_doubt(&fixture, &a, &b, 1000000, true);
+	submit(&c);
+	fixture.gathered = &g;
+	cr_expect_not(committer_stop(fixture.committer), "it must say that it gave up");
+	cr_expect_str_eq(fixture.fake.disk, "x.|");
+	cr_expect_eq(fixture.count, 5, "everybody is told");
+	cr_expect_eq(strlen(fixture.done), 9, "%s", fixture.done);
+	close_loop(&fixture);
+}
+
 /* ---- the end ---- */
 
 Test(committer, stop_writes_all_that_waits)
@@ -544,12 +652,10 @@ Test(committer, stop_writes_all_that_waits)
 		ops[at].op.bytes = 1u << 20;
 		submit(&ops[at]);
 	}
-	committer_stop(fixture.committer);
+	cr_expect(committer_stop(fixture.committer));
 	cr_expect_eq(fixture.count, 21, "done before it returns, what gather() held too");
 	cr_expect_eq(strlen(fixture.done), 21);
-	uv_close((uv_handle_t *)&fixture.guard, NULL);
-	uv_run(&fixture.loop, UV_RUN_DEFAULT);
-	cr_expect_eq(uv_loop_close(&fixture.loop), 0);
+	close_loop(&fixture);
 }
 
 Test(committer, what_done_submits_while_it_stops_is_written)
@@ -581,10 +687,11 @@ Test(committer, stop_gives_up_what_cannot_be_written_after_one_more_try)
 	run_until(&fixture, 1);
 	submit(&b);
 	tries = fixture.fake.tries;
-	stop(&fixture);
+	cr_expect_not(committer_stop(fixture.committer));
 	cr_expect_str_eq(fixture.done, "-c-a-b");
 	cr_expect_geq(fixture.fake.tries, tries + 1);
 	cr_expect_str_eq(fixture.fake.disk, "");
+	close_loop(&fixture);
 }
 
 Test(committer, an_idle_one_stops)

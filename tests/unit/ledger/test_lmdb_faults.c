@@ -59,6 +59,8 @@ static unsigned try_round(struct ledger *ledger, unsigned old, int code)
 	put_round(ledger, old + 1);
 	result = ledger->ops->commit(ledger, &err);
 	disarm();
+	if (result == LEDGER_IN_DOUBT)
+		result = ledger->ops->settle(ledger, &err);
 	ledger->ops->stat(ledger, &stat);
 	cr_expect_eq(stat.writable, result == 0);
 	if (result == 0)
@@ -159,6 +161,53 @@ Test(commit, goes_on_after_a_long_time_of_failures)
 	put_round(ledger, 2);
 	commit(ledger);
 	expect_round(ledger, 2);
+	ledger_close(ledger);
+	folder_remove(dir);
+}
+
+/* From the `first` call on all fail; returns the round that must be found when they no longer do. */
+static unsigned outlast(struct ledger *ledger, unsigned old, long first, int *doubts)
+{
+	struct error err;
+	int result;
+
+	put_round(ledger, old + 1);
+	arm(first, 1000, EIO, first % 2 == 0);
+	result = ledger->ops->commit(ledger, &err);
+	for (int at = 0; at < 3 && result == LEDGER_IN_DOUBT; at++) {
+		++*doubts;
+		result = ledger->ops->settle(ledger, &err);
+		cr_expect_eq(result, LEDGER_IN_DOUBT, "it cannot know yet");
+		cr_expect_eq(err.code, ERR_STORE);
+	}
+	disarm();
+	if (result == LEDGER_IN_DOUBT)
+		result = ledger->ops->settle(ledger, &err);
+	cr_expect_leq(result, 0, "now it can be known");
+	return result == 0 ? old + 1 : old;
+}
+
+Test(commit, in_doubt_for_long_is_known_once_the_disk_works)
+{
+	unsigned round = 1;
+	struct ledger *ledger;
+	int doubts = 0;
+	char dir[256];
+
+	folder_make(dir);
+	ledger = open_lmdb(dir, MAX_BYTES);
+	put_round(ledger, round);
+	commit(ledger);
+	for (long at = 0; at < 4 * CALLS_MAX; at++) { /* a commit has not always as many calls */
+		round = outlast(ledger, round, 1 + at % CALLS_MAX, &doubts);
+		expect_round(ledger, round);
+		put_round(ledger, ++round);
+		commit(ledger);
+	}
+	cr_expect_geq(doubts, 3, "the meta page was among them");
+	ledger_close(ledger);
+	ledger = open_lmdb(dir, MAX_BYTES);
+	expect_round(ledger, round);
 	ledger_close(ledger);
 	folder_remove(dir);
 }
