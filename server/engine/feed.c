@@ -174,7 +174,9 @@ bool pipeline_worth_waiting(struct pipeline *pipeline)
 {
 	uint64_t hot = engine_config(pipeline->engine)->hot_bytes, patient_until_ns;
 
-	/* Half-empty is soon enough to be told: a wake-up costs more than an item. */
+	/* The next block must go in, or it would be cold. Half-empty is soon enough to be told: a
+	 * wake-up costs more than an item. */
+	hot -= MIN(hot, (uint64_t)BLOCK_SIZE_MAX);
 	if (pipeline->room_wanted)
 		hot /= 2;
 	if (pipeline->cold || pipeline->paused || pipeline->stopped || list_empty(&pipeline->inbox) ||
