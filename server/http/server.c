@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,7 +16,7 @@
 #include "http/socket.h"
 
 #define TICK_MS     1000
-#define TICKS_ALIVE 2  /* between two looks at suspended clients */
+#define TICKS_ALIVE 2  /* between two looks for vanished clients */
 #define RUNS_MAX    64 /* of the library at once, before others on the loop have their turn */
 
 const struct http_config http_config_default = {
@@ -145,25 +147,46 @@ void http_server_kick(struct http_server *server)
 
 /* ---- once a second ---- */
 
+static int socket_of(const struct request *request)
+{
+	return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+		->connect_fd;
+}
+
 static bool has_vanished(const struct request *request)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct pollfd look = { .fd = info->connect_fd, .events = POLLRDHUP };
+	struct pollfd look = { .fd = socket_of(request), .events = POLLRDHUP };
 
 	/* Who shuts only his side down is gone for the library too, once it reads that far. */
 	return poll(&look, 1, 0) == 1;
 }
 
-/* The library does not look at suspended connections; a follower would stay for ever. */
+/* Half a body, and no more will come: nothing is left to be read. */
+static bool is_torn(const struct request *request)
+{
+	int waiting = 0;
+
+	return !request->finished && ioctl(socket_of(request), FIONREAD, &waiting) == 0 &&
+	       waiting == 0;
+}
+
+/*
+ * The library does not look at suspended connections; a follower would stay for ever. Nor does
+ * it see an end that came together with the last bytes before it: it was told once and has not
+ * read that far. A shutdown tells it again.
+ */
 static void look_for_vanished(struct http_server *server)
 {
 	LIST_EACH(&server->requests, link)
 	{
 		struct request *request = LIST_ENTRY(link, struct request, link);
 
-		if (request->suspended && has_vanished(request))
+		if (!has_vanished(request))
+			continue;
+		if (request->suspended)
 			request_vanish(request);
+		else if (is_torn(request))
+			shutdown(socket_of(request), SHUT_RDWR);
 	}
 }
 

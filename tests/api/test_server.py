@@ -248,3 +248,15 @@ def test_sigterm_with_followers_and_uploaders_connected(t):
     for stream in streams:
         stream.close()
     upload.close()
+
+
+def test_a_client_that_leaves_with_half_a_body_is_seen_soon(t):
+    api = t.client(t.server({"idle-timeout": 120000}))
+    job = t.job(api=api)
+    for _ in range(20):
+        connection = api.connect()
+        connection.send(f"PUT {job.path}/items HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+                        "{}\n".encode())
+        connection.close()
+    until(lambda: api.get("/v1/server").json()["http"]["active"] == 1, 20 * t.slow,
+          "only the one that asks is active")
