@@ -65,6 +65,11 @@ void mem_tune(void)
 	mallopt(M_ARENA_MAX, 4);
 }
 
+void mem_trim(void)
+{
+	malloc_trim(0);
+}
+
 void mem_use_for_jansson(void)
 {
 	json_set_alloc_funcs(mem_alloc, mem_free);

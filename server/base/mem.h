@@ -31,6 +31,9 @@ unsigned mem_failures(void);
 /* Set malloc up for what this program does; call first of all. */
 void mem_tune(void);
 
+/* Give back to the system what is free: for when there is nothing to do. */
+void mem_trim(void);
+
 /* malloc/free shaped entry points for libraries that take an allocator (jansson). */
 void mem_use_for_jansson(void);
 

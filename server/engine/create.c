@@ -107,6 +107,40 @@ fail:
 	return -1;
 }
 
+/* ---- check ---- */
+
+static void checked(struct job *job, void *arg, const struct error *err)
+{
+	struct creating *creating = arg;
+
+	creating->reply(creating->arg, NULL, err);
+	if (job->pipeline != NULL)
+		pipeline_unref(TAKE(job->pipeline));
+	mem_free(creating);
+}
+
+int engine_check(struct engine *engine, struct definition *definition, job_reply reply, void *arg,
+	struct error *err)
+{
+	struct creating *creating = mem_alloc(sizeof(*creating));
+	struct id id = id_new();
+	struct job *job = creating == NULL ? NULL : job_new(engine, &id, definition);
+	int done;
+
+	assert_on(ROLE_LOOP);
+	if (job == NULL) {
+		mem_free(creating);
+		definition_free(definition);
+		return error_no_memory(err);
+	}
+	*creating = (struct creating){ reply, arg };
+	done = job_start_pipeline(job, NULL, checked, creating, err);
+	if (done < 0)
+		mem_free(creating);
+	job_unref(job);
+	return done;
+}
+
 /* ---- fetch ---- */
 
 struct fetch {

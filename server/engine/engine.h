@@ -76,6 +76,12 @@ typedef void (*job_reply)(void *arg, struct job *job, const struct error *err);
 /* Takes the definition, also on failure. `ephemeral`: of /v1/run; removed at the next start. */
 int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
 	job_reply reply, void *arg, struct error *err);
+/*
+ * Would its stages open? Makes nothing; the reply has no job. Takes the definition, also on
+ * failure. ERR_DEFINITION, its text begins with a JSON pointer.
+ */
+int engine_check(struct engine *engine, struct definition *definition, job_reply reply, void *arg,
+	struct error *err);
 /* Jobs that are not done, and some that are; NULL otherwise: then ask engine_fetch(). */
 struct job *engine_find(struct engine *engine, const struct id *id);
 /* Any job; reads the ledger on another thread where needed. ERR_JOB_NOT_FOUND. */

@@ -122,9 +122,15 @@ struct engine {
 	struct list touched_jobs, touched_inputs;
 
 	/* totals since start */
+	uint64_t busy_mark;  /* of the work done, at the last tick */
+	unsigned idle_ticks; /* since anything was done */
 	uint64_t deletions; /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
 	_Atomic unsigned blocking_threads, open_calls;
+	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits. */
+	_Atomic unsigned blocking_taken, blocking_asked;
+	atomic_bool blocking_freed, blocking_starved;
+	unsigned blocking_waiting; /* loop's: stages that asked since they were last served */
 	_Atomic uint64_t open_pipelines;
 	uint64_t started_ms;
 	struct expiry *expiries; /* a heap */

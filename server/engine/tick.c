@@ -214,6 +214,20 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	job_check_end(job);
 }
 
+/* After two seconds without work the memory of the last rush goes back to the system. */
+static void trim_when_idle(struct engine *engine)
+{
+	uint64_t mark = engine->items_accepted + engine->items_finished + engine->jobs_created +
+			engine->deletions;
+
+	engine->idle_ticks = mark == engine->busy_mark ? engine->idle_ticks + 1 : 0;
+	engine->busy_mark = mark;
+	if (engine->idle_ticks != 2000 / TICK_MS || mark == 0)
+		return;
+	slab_pool_trim();
+	mem_trim();
+}
+
 void engine_tick(struct engine *engine)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -228,5 +242,6 @@ void engine_tick(struct engine *engine)
 		job_unref(job);
 	}
 	retention_run(engine);
+	trim_when_idle(engine);
 	engine_check_drained(engine);
 }

@@ -83,15 +83,48 @@ struct definition *definition_of(struct request *request, json_t *root)
 	return definition;
 }
 
+/* ---- validate ---- */
+
+struct validating {
+	struct request *request; /* away */
+	json_t *whole;           /* the answer if its stages open */
+};
+
+static void on_checked(void *arg, struct job *job, const struct error *err)
+{
+	struct validating *validating = arg;
+	struct request *request = validating->request;
+
+	if (!request_back(request))
+		json_decref(validating->whole);
+	else if (err == NULL)
+		request_reply_json(request, 200, validating->whole);
+	else {
+		json_decref(validating->whole);
+		reply_not_created(request, err);
+	}
+	mem_free(validating);
+}
+
 static void validate_finish(struct request *request)
 {
 	json_t *root = document_take(request);
 	struct definition *definition = root == NULL ? NULL : definition_of(request, root);
+	struct validating *validating;
+	struct error err;
 
 	if (definition == NULL)
 		return;
-	request_reply_json(request, 200, definition_to_json(definition));
-	definition_free(definition);
+	validating = mem_alloc(sizeof(*validating));
+	if (validating == NULL) {
+		definition_free(definition);
+		error_no_memory(&err);
+		request_reply_problem(request, &err, NULL);
+		return;
+	}
+	*validating = (struct validating){ request_away(request), definition_to_json(definition) };
+	if (engine_check(request_engine(request), definition, on_checked, validating, &err) < 0)
+		on_checked(validating, NULL, &err);
 }
 
 /* What a stage says when it is opened stands at a parameter: "/stages/0/params/x: why". */
