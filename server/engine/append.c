@@ -1,6 +1,7 @@
 #include "engine/append.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/role.h"
 #include "engine/internal.h"
@@ -87,7 +88,7 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	for (size_t at = 0; at < append->dropped_count; at++)
 		if (ledger->ops->drop_failure(ledger, &job->id, append->dropped[at], err) < 0)
 			return -1;
-	if (append->key != NULL &&
+	if (append->key != NULL && !fault_planted("key-forgotten") &&
 		ledger->ops->put_key(ledger, &job->id, append->key->text, append->key->len,
 			append->key_lines, err) < 0)
 		return -1;

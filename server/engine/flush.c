@@ -1,6 +1,7 @@
 #include "engine/flush.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/role.h"
 #include "engine/internal.h"
 
@@ -194,7 +195,8 @@ static int apply_results(struct flush *flush, struct ledger *ledger, struct erro
 		size_t len;
 		const char *bytes;
 
-		if (chunk->count == 0)
+		if (chunk->count == 0 ||
+			(chunk != flush->chunks && fault_planted("lost-results")))
 			continue;
 		bytes = chunk_seal(chunk, &len);
 		if (ledger->ops->append(ledger, &job->id, LEDGER_RESULTS, job->next.results, bytes,
@@ -227,8 +229,9 @@ static void apply_outcome(struct job *job, const struct outcome *outcome)
 	else if (outcome->fate & FATE_RESULTS)
 		job->next.succeeded++;
 	else
-		job->next.filtered++;
-	bitmap_set(input->next, outcome->index);
+		job->next.filtered += fault_planted("counted-twice") ? 2 : 1;
+	if (outcome->index % 100 != 0 || !fault_planted("unmarked"))
+		bitmap_set(input->next, outcome->index);
 	input->next_count++;
 	input_touch(job->engine, input);
 }
@@ -349,7 +352,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 	assert_on(ROLE_COMMIT);
 	if (job_is_sealed(job))
 		return 0; /* cancelled or failed between gathering and this: its counts are final */
-	if (any_refused(flush) && drop_refused(flush) < 0)
+	if (any_refused(flush) && !fault_planted("refused-kept") && drop_refused(flush) < 0)
 		return error_no_memory(err);
 	job_touch(job);
 	if (apply_results(flush, ledger, err) < 0 || apply_failures(flush, ledger, err) < 0)

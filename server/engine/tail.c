@@ -3,6 +3,7 @@
  * order they may go to disk. See pipeline.h; the pipeline's lock is held throughout.
  */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "engine/append.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
@@ -188,7 +189,7 @@ static void part_over(struct pipeline *pipeline, struct input *input, uint32_t i
 	input->fate[index] |= FATE_OVER;
 	pipeline->over++;
 	pipeline->moved_ns = 0; /* "just now": the tick reads the clock */
-	if (pipeline->def->ordered) {
+	if (pipeline->def->ordered && !fault_planted("unordered")) {
 		advance(pipeline);
 		return;
 	}

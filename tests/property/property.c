@@ -286,6 +286,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_OFF);
+	fault_init();
 	rig_last_words = last_words;
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (option == 'r')
