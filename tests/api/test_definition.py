@@ -30,6 +30,13 @@ def test_validate_fills_in_every_default(t):
     eq(stage.get("rate"), None, "rate")
 
 
+def test_validate_opens_the_stages(t):
+    broken = {"stages": [{"use": "pass"}, {"use": "filter", "params": {"pointer": "/a", "op": "matches",
+                                      "value": "("}}]}
+    body = status(t.api.post("/v1/jobs:validate", broken), 422).json()
+    eq([e["pointer"] for e in body["errors"]], ["/stages/1/params/value"], "pointers")
+
+
 def test_validate_fills_in_the_defaults_of_parameters(t):
     made = validated(t, {"stages": [{"use": "sha256", "params": {"field": "text"}}]})
     eq(made["stages"][0]["params"]["into"], "sha256", "default of `into`")
