@@ -8,8 +8,7 @@
 #include "engine/ctx.h"
 #include "engine/internal.h"
 
-#define START_MAX     512               /* async items started in one turn of the loop */
-#define IDLE_NS       (5 * NS_PER_S)    /* a blocking thread waits that long for work */
+#define START_MAX 512 /* async items started in one turn of the loop */
 
 /* What is known of a call's end. */
 enum call_end { CALL_OPEN, CALL_COMPLETED, CALL_ABANDONED };
@@ -132,6 +131,12 @@ static void measure(struct stage_run *run, uint64_t ns)
 		histogram_add(run->latency, ns, 1);
 }
 
+static void fail_late(struct call *call)
+{
+	ctx_fail(&call->ctx, FAILURE_TIMEOUT, "no answer within timeout_ms (%llu)",
+		(unsigned long long)call->run->def->timeout_ms);
+}
+
 /* The stage is through with the item: its outputs go on, or it has failed. */
 static void call_settle(struct call *call, uint64_t now_ns)
 {
@@ -142,6 +147,10 @@ static void call_settle(struct call *call, uint64_t now_ns)
 
 	call_release(call, now_ns);
 	measure(run, now_ns - call->started_ns);
+	/* It gave up because its time was over: that is a timeout, whoever noticed it first. */
+	if (call->ctx.deadline_ns != 0 && now_ns > call->ctx.deadline_ns &&
+		(call->ctx.failed || call->result == STAGE_FAILED))
+		fail_late(call);
 	n = ctx_end(&call->ctx, call->result);
 	emitter_publish(&call->emitter);
 	run->counts.in++;
@@ -412,16 +421,15 @@ void calls_cancel(struct pipeline *pipeline)
 
 /* ---- blocking ---- */
 
-struct blocking_thread {
-	struct pipeline *pipeline;
-	struct stage_run *run;
-};
-
-static void run_blocking(struct call *call)
+bool call_run_blocking(struct stage_run *run)
 {
-	struct pipeline *pipeline = call->pipeline;
-	struct stage_run *run = call->run;
+	struct pipeline *pipeline = run->pipeline;
+	struct call *call = call_take(run, clock_mono_ns());
 
+	assert_on(ROLE_BLOCKING);
+	if (call == NULL)
+		return false;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 	ctx_begin(&call->ctx, &call->item);
 	call->result = STAGE_FAILED;
 	if (worker_acquire(run, &call->ctx) == 0)
@@ -434,89 +442,6 @@ static void run_blocking(struct call *call)
 		call_release(call, clock_mono_ns()); /* its worker was held up until now */
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 	call_free(call);
-}
-
-/* Lock held. False when there was nothing for long, or the job is over. */
-static bool wait_for_work(struct pipeline *pipeline, struct stage_run *run)
-{
-	struct timespec until;
-	int timed_out = 0;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(IDLE_NS / NS_PER_S);
-	run->idle_threads++;
-	while (!pipeline->stopped && timed_out == 0 &&
-		pipeline_startable(pipeline, run, clock_mono_ns()) == 0)
-		timed_out = pthread_cond_timedwait(&run->work, &pipeline->lock, &until);
-	run->idle_threads--;
-	return !pipeline->stopped && pipeline_startable(pipeline, run, clock_mono_ns()) > 0;
-}
-
-static void *blocking_main(void *arg)
-{
-	struct blocking_thread *thread = arg;
-	struct pipeline *pipeline = thread->pipeline;
-	struct engine *engine = pipeline->engine;
-	struct stage_run *run = thread->run;
-	struct call *call;
-
-	role_enter(ROLE_BLOCKING);
-	mem_free(thread);
 	pipeline_lock(pipeline);
-	while (wait_for_work(pipeline, run)) {
-		call = call_take(run, clock_mono_ns());
-		if (call == NULL)
-			continue;
-		pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-		run_blocking(call);
-		pipeline_lock(pipeline);
-	}
-	run->threads--;
-	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-	/* In this order: when engine_close() sees no thread, none holds a pipeline. */
-	pipeline_unref(pipeline);
-	atomic_fetch_sub(&engine->blocking_threads, 1);
-	return NULL;
-}
-
-static int start_thread(struct pipeline *pipeline, struct stage_run *run)
-{
-	struct engine *engine = pipeline->engine;
-	struct blocking_thread *thread;
-	pthread_t id;
-
-	if (atomic_load(&engine->blocking_threads) >= engine->config.blocking_max)
-		return -1;
-	thread = mem_alloc(sizeof(*thread));
-	if (thread == NULL)
-		return -1;
-	*thread = (struct blocking_thread){ pipeline_ref(pipeline), run };
-	if (pthread_create(&id, NULL, blocking_main, thread) != 0) {
-		mem_free(thread);
-		pipeline_unref(pipeline);
-		return -1;
-	}
-	pthread_detach(id);
-	atomic_fetch_add(&engine->blocking_threads, 1);
-	return 0;
-}
-
-void blocking_start(struct pipeline *pipeline)
-{
-	assert_on(ROLE_LOOP);
-	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
-		struct stage_run *run = &pipeline->stages[at];
-		uint64_t wanted, missing;
-
-		if (run->stage->threads != STAGE_BLOCKING)
-			continue;
-		pipeline_lock(pipeline);
-		wanted = pipeline_startable(pipeline, run, clock_mono_ns());
-		missing = run->workers > run->threads ? run->workers - run->threads : 0;
-		wanted = MIN(wanted, missing);
-		wanted -= MIN(wanted, (uint64_t)run->idle_threads);
-		for (; wanted > 0 && start_thread(pipeline, run) == 0; wanted--)
-			run->threads++;
-		pthread_mutex_unlock(&pipeline->lock);
-	}
+	return true;
 }

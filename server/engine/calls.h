@@ -8,7 +8,7 @@
  * the item.
  *
  * Async calls are started and finished on the loop. Blocking ones run on threads of their
- * own, started on demand up to `workers`, ended after some idle seconds.
+ * own (engine/blocking.h).
  */
 #ifndef LEAT_ENGINE_CALLS_H
 #define LEAT_ENGINE_CALLS_H
@@ -26,7 +26,10 @@ void calls_expire(struct pipeline *pipeline, uint64_t now_ns);
 /* Tell every call of a stopped pipeline that nobody waits. Thread: loop, lock not held. */
 void calls_cancel(struct pipeline *pipeline);
 
-/* Start a blocking thread where one is needed. Thread: loop, lock not held. */
-void blocking_start(struct pipeline *pipeline);
+/*
+ * Takes an item of a blocking stage and works on it; false when there is nothing to take.
+ * Thread: blocking, lock held, which it lets go of meanwhile.
+ */
+bool call_run_blocking(struct stage_run *run);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/blocking.h"
 #include "engine/calls.h"
 #include "engine/internal.h"
 
@@ -141,5 +142,6 @@ void engine_look(struct engine *engine)
 			job_look(job);
 		pipeline_unref(pipeline);
 	}
+	blocking_serve(engine);
 	engine_check_drained(engine);
 }

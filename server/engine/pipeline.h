@@ -92,6 +92,7 @@ struct stage_run {
 	struct list calls; /* async and blocking: under way, oldest first */
 	unsigned threads, idle_threads; /* blocking */
 	pthread_cond_t work;            /* blocking: a thread may find something */
+	bool asked;                     /* loop's: for a thread, beyond blocking_max */
 };
 
 /* An item that waits for its next attempt; a binary heap by time. */
