@@ -33,10 +33,11 @@ static struct input *allocate(uint32_t count)
 	size_t bitmap = bitmap_size(count);
 	size_t words = (2 * (size_t)count + 1) * sizeof(uint32_t);
 	struct input *input = mem_zalloc(sizeof(*input) + words + count + 2 * bitmap);
-	char *at = (char *)(input + 1);
+	char *at;
 
 	if (input == NULL)
 		return NULL;
+	at = (char *)(input + 1);
 	input->offsets = (uint32_t *)at;
 	input->parts = input->offsets + count + 1;
 	input->fate = (uint8_t *)(input->parts + count);
