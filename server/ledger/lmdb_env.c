@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* So much of the map may be touched before its pages are let go of. */
-#define TOUCHED_MAX (8u << 20)
+#define TOUCHED_MAX (2u << 20)
 /* With less than that left on the disk, a failed write is taken for its being full. */
 #define FULL_BYTES      (8u << 20)
 #define HEADROOM_MIN    (64ull << 20)
