@@ -55,7 +55,7 @@ static void forget_read(struct driver *driver)
 	driver->results = NULL;
 	driver->failures = NULL;
 	driver->result_count = driver->failure_count = 0;
-	driver->reading_failures = false;
+	driver->reading_failures = driver->read_all = false;
 }
 
 void driver_done(struct driver *driver)
@@ -333,6 +333,7 @@ static bool wait_for_end(struct driver *driver, struct job *job)
 		return false;
 	for (unsigned at = 0; at < driver->sender_count; at++)
 		sender_drop(&driver->senders[at]);
+	forget_read(driver);
 	enter(driver, DRIVER_READING);
 	return true;
 }
@@ -493,9 +494,6 @@ static bool read_on(struct driver *driver)
 	if (driver->fetching || driver->asked > 0)
 		return false;
 	if (driver->reader == NULL) {
-		driver->read_all = false;
-		if (!driver->reading_failures)
-			forget_read(driver);
 		with_job(driver);
 		return false;
 	}
@@ -512,8 +510,6 @@ static bool read_on(struct driver *driver)
 	driver->reader = NULL;
 	driver->read_all = driver->reading_failures;
 	driver->reading_failures = true;
-	if (driver->read_all)
-		with_job(driver);
 	return true;
 }
 
@@ -530,6 +526,8 @@ static bool wait_for_erasing(struct driver *driver)
 
 	buf_done(&definition);
 	buf_done(&record);
+	/* Without memory for the erasing itself the next start does it. */
+	gone |= driver->rules.faults && driver->asked == 0;
 	if (gone)
 		enter(driver, DRIVER_OVER);
 	return gone;

@@ -35,7 +35,7 @@ struct sender {
 	unsigned first, upto, lines, at; /* lines, physical: blank ones included */
 	struct upload *upload;
 	char key[24];
-	bool flushing, flushed, broken, finished, waits;
+	bool flushing, flushed, broken, told, finished, waits;
 	struct error why;
 	uint64_t acked; /* lines that the engine has said to be on disk */
 	unsigned blank; /* seen, not yet told of */

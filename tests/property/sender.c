@@ -41,8 +41,8 @@ static void on_broken(void *arg, const struct error *err)
 {
 	struct sender *sender = arg;
 
-	MUST(!sender->broken);
-	sender->broken = true;
+	MUST(!sender->told);
+	sender->told = sender->broken = true; /* a call may have said so before */
 	sender->why = *err;
 }
 
@@ -69,7 +69,8 @@ void sender_drop(struct sender *sender)
 		sender->acked = counts.next_offset;
 	upload_close(sender->upload);
 	sender->upload = NULL;
-	sender->flushing = sender->flushed = sender->broken = sender->waits = false;
+	sender->flushing = sender->flushed = sender->waits = false;
+	sender->broken = sender->told = false;
 }
 
 /* The close was on disk, only the answer to it was lost. */
