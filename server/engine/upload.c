@@ -303,7 +303,8 @@ int upload_open(struct job *job, const char *key, uint64_t offset,
 		upload_free(upload);
 		return -1;
 	}
-	upload->counts.next_offset = upload->lines;
+	/* What an earlier upload has under way may yet be refused. */
+	upload->counts.next_offset = upload->key == NULL ? offset : upload->key->lines;
 	list_append(&job->uploads, &upload->link);
 	*ret = upload;
 	return 0;
