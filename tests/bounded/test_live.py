@@ -32,8 +32,13 @@ def test_8_workers_take_6_25_seconds(t):
 
 @timeout(60)
 def test_1000_workers_take_six_hundredths(t):
-    took = timed(t, 1000)
-    within(took, 0.05, 0.5 * t.slow, "seconds")
+    """The best of some tries: in so short a time any neighbour on the machine can be seen."""
+    bound, took = 0.066 if t.slow == 1 else 0.5 * t.slow, 60
+    for _ in range(12):
+        took = min(took, timed(t, 1000))
+        if took < bound:
+            break
+    within(took, 0.05, bound, "seconds")
 
 
 @timeout(60)

@@ -128,11 +128,28 @@ def test_results_that_nobody_reads(t):
     job = api.create({"stages": [{"use": "pass", "workers": 2}]})
     stuck = api.stream(f"{job.path}/results", {"follow": "true"}, receive_buffer=4096)
     block = block_of(10000)
-    count = 25 if t.quick else 75
+    count = 25 if t.quick else 200
     reply = job.upload(iter([block] * count), {"close": "true"})
     eq(status(reply, 200).json()["accepted"], 10000 * count, "accepted")
     job.wait_done(timeout=60)
     memory.check(t, ALLOWANCE, f"{count * 10000} results, one reader that does not read")
+    stuck.close()
+
+
+@timeout(120)
+def test_items_of_a_mebibyte(t):
+    server, api = warm(t)
+    memory = Memory(server)
+    job = api.create({"stages": [{"use": "pass", "workers": 2},
+                                 {"use": "sleep", "params": {"ms": 1}, "workers": 1000}]})
+    stuck = api.stream(f"{job.path}/results", {"follow": "true"}, receive_buffer=4096)
+    line = b'"' + b"x" * (MIB - 3) + b'"\n'
+    count = 50 if t.quick else 300
+    reply = job.upload(iter([line] * count), {"close": "true"}, timeout=60 * t.slow)
+    eq(status(reply, 200).json()["accepted"], count, "accepted")
+    job.wait_done(timeout=60)
+    memory.check(t, ALLOWANCE, f"{count} items of 1 MiB, one reader that does not read")
+    eq(sum(len(line) for line in job.raw_results(limit=20).splitlines()), 20 * (MIB - 1), "bytes")
     stuck.close()
 
 
