@@ -72,17 +72,19 @@ static bool take(struct scheduler *scheduler, struct task **ret_task,
 	return *ret_task != NULL || *ret_pipeline != NULL;
 }
 
-/* One activation, or a source's or sink's turn. */
+/* A sink's turn, one activation, or a source's turn: downstream first. */
 static void work_on(struct executor *executor, struct pipeline *pipeline)
 {
 	bool begun;
 
 	pipeline_lock(pipeline);
-	if (sink_run(pipeline) || source_run(pipeline)) {
+	if (sink_run(pipeline)) {
 		pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 		return;
 	}
 	begun = activation_begin(executor, pipeline);
+	if (!begun)
+		source_run(pipeline);
 	/* Before running: what is left may be for another thread. */
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 	if (!begun)
