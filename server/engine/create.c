@@ -26,7 +26,8 @@ static void created(void *arg, struct job *job, const struct error *err)
 	} else {
 		job->engine->jobs_created++;
 		engine_list_job(job);
-		log_info("job_created", "job=%s stages=%u", job->id_text, job->def->stage_count);
+		log_info(
+			"job_created", "job=%s stages=%u", job->id_text, job->def->stage_count);
 		creating->reply(creating->arg, job, NULL);
 		/* A source begins by itself. */
 		pipeline_lock(job->pipeline);
@@ -79,7 +80,8 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	if (!engine_admits(engine, err))
 		goto fail;
 	if (engine->live_count >= engine->config.jobs_max) {
-		error_set(err, ERR_BUSY, "%u jobs are open, which is all there may be (jobs-max)",
+		error_set(err, ERR_BUSY,
+			"%u jobs are open, which is all there may be (jobs-max)",
 			engine->live_count);
 		goto fail;
 	}
@@ -119,8 +121,8 @@ static void checked(struct job *job, void *arg, const struct error *err)
 	mem_free(creating);
 }
 
-int engine_check(struct engine *engine, struct definition *definition, job_reply reply, void *arg,
-	struct error *err)
+int engine_check(struct engine *engine, struct definition *definition, job_reply reply,
+	void *arg, struct error *err)
 {
 	struct creating *creating = mem_alloc(sizeof(*creating));
 	struct id id = id_new();
@@ -148,6 +150,7 @@ struct fetch {
 	struct engine *engine;
 	struct id id;
 	struct buf definition, record;
+	struct key *keys;
 	job_reply reply;
 	void *arg;
 	uint64_t deletions; /* the engine's when the read began */
@@ -161,7 +164,8 @@ static void fetch_read(uv_work_t *work)
 	struct ledger *ledger = fetch->engine->ledger;
 
 	fetch->failed = ledger->ops->get_job(ledger, &fetch->id, &fetch->definition,
-				&fetch->record, &fetch->err) < 0;
+				&fetch->record, &fetch->err) < 0 ||
+			keys_read(ledger, &fetch->id, &fetch->keys, &fetch->err) < 0;
 }
 
 /* It may have come into the table meanwhile. */
@@ -175,15 +179,18 @@ static struct job *take_in(struct fetch *fetch)
 		error_set(&fetch->err, ERR_JOB_NOT_FOUND, "there is no such job");
 		return NULL;
 	}
-	job = job_load(fetch->engine, &fetch->id, &fetch->definition, &fetch->record, &fetch->err);
+	job = job_load(
+		fetch->engine, &fetch->id, &fetch->definition, &fetch->record, &fetch->err);
 	if (job == NULL)
 		return NULL;
 	if (job->record.erasing || !job_state_is_done(job->state)) {
-		/* Being erased; or its first commit is a moment old and nobody was told of it yet. */
+		/* Being erased; or its first commit is a moment old and nobody was told of it
+		 * yet. */
 		job_unref(job);
 		error_set(&fetch->err, ERR_JOB_NOT_FOUND, "there is no such job");
 		return NULL;
 	}
+	job_keys_take(job, TAKE(fetch->keys));
 	engine_list_job(job);
 	return job;
 }
@@ -194,6 +201,7 @@ static void begin_read(struct fetch *fetch)
 {
 	buf_clear(&fetch->definition);
 	buf_clear(&fetch->record);
+	keys_free(TAKE(fetch->keys));
 	fetch->deletions = fetch->engine->deletions;
 	uv_queue_work(fetch->engine->loop, &fetch->work, fetch_read, fetch_done);
 }
@@ -217,6 +225,7 @@ static void fetch_done(uv_work_t *work, int status)
 		job_unref(job);
 	buf_done(&fetch->definition);
 	buf_done(&fetch->record);
+	keys_free(fetch->keys);
 	mem_free(fetch);
 	engine_check_drained(engine);
 }

@@ -9,6 +9,7 @@
 #define LEAT_ENGINE_INTERNAL_H
 
 #include "engine/engine.h"
+#include "engine/keys.h"
 #include "engine/pipeline.h"
 #include "engine/scheduler.h"
 #include "engine/states.h"
@@ -19,16 +20,6 @@
 /* Besides the events of engine.h: something visible has changed. */
 #define JOB_EVENT_VERSION_PENDING 0x100
 
-/* An idempotency key of a live job. */
-struct key {
-	struct key *next; /* in the hash chain */
-	uint64_t lines; /* on disk */
-	uint64_t taken; /* sent off; becomes `lines` with the commit */
-	struct upload *upload; /* the one that uses it now */
-	size_t len;
-	char text[];
-};
-#define KEY_CHAINS 64
 
 struct job {
 	_Atomic uint32_t refs;
@@ -40,10 +31,10 @@ struct job {
 
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
 	bool deleted;
-	uint64_t epoch; /* of the input: grows with each refusal; under the pipeline's lock */
+	uint64_t epoch;  /* of the input: grows with each refusal; under the pipeline's lock */
 	bool has_states; /* what source and sink have saved is in memory */
-	bool closing; /* the input is closed, or will be with the next commit */
-	bool listed, cached; /* in the table of jobs; with those that are done */
+	bool closing;    /* the input is closed, or will be with the next commit */
+	bool listed, cached;      /* in the table of jobs; with those that are done */
 	uint64_t extra_version;   /* visible changes that are not on disk */
 	struct job_record record; /* what is on disk, the loop's copy */
 	struct list touched_loop; /* committed since the last round */
@@ -96,7 +87,7 @@ struct engine {
 	struct list live, cache;      /* not done; done, oldest first */
 	unsigned live_count, cache_count;
 	struct list watches;
-	struct list events;   /* jobs with events to tell */
+	struct list events; /* jobs with events to tell */
 	struct list touched_loop;
 	uv_timer_t tick;
 	uv_async_t look; /* some pipeline wants the loop */
@@ -124,10 +115,11 @@ struct engine {
 	/* totals since start */
 	uint64_t busy_mark;  /* of the work done, at the last tick */
 	unsigned idle_ticks; /* since anything was done */
-	uint64_t deletions; /* a read that began before one may have seen what is gone */
+	uint64_t deletions;  /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
 	_Atomic unsigned blocking_threads, open_calls;
-	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits. */
+	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits.
+	 */
 	_Atomic unsigned blocking_taken, blocking_asked;
 	atomic_bool blocking_freed, blocking_starved;
 	unsigned blocking_waiting; /* loop's: stages that asked since they were last served */
@@ -159,7 +151,8 @@ void job_reported(struct job *job, char *report);
 /* Reply without anything to wait for, but from the loop. */
 int job_reply_later(struct job *job, job_reply reply, void *arg, struct error *err);
 void job_tell(struct job *job, unsigned events);
-/* The one function that moves a job: table, store, counter, event. `must`: cannot be refused. */
+/* The one function that moves a job: table, store, counter, event. `must`: cannot be refused.
+ */
 int job_move(struct job *job, enum job_state to, job_reply reply, void *arg, struct error *err);
 /* Fail the job with a reason; nothing when it is done already. */
 void job_fail(struct job *job, const struct error *why);
@@ -192,7 +185,7 @@ struct job_op {
 	struct change_args args; /* text is taken */
 	char *definition;        /* its new JSON text, taken; NULL: as it is */
 	bool must;
-	bool stops; /* the pipeline stops first, once nothing can fail any more */
+	bool stops;      /* the pipeline stops first, once nothing can fail any more */
 	job_reply reply; /* NULL: nobody waits */
 	void *arg;
 };
@@ -205,7 +198,8 @@ void job_committed(struct job *job);
 /* Commit thread: the job's record, the block's bits are part of this transaction. */
 void job_touch(struct job *job);
 /* Commit thread: what source or sink has saved is part of this transaction. */
-int job_put_state(struct job *job, enum state_of of, const struct buf *state, struct error *err);
+int job_put_state(
+	struct job *job, enum state_of of, const struct buf *state, struct error *err);
 /* Commit thread: it has ended or is being erased; what comes late must not count. */
 bool job_is_sealed(const struct job *job);
 void input_touch(struct engine *engine, struct input *input);
@@ -251,16 +245,11 @@ void job_reset(struct job *job);
 /* ---- measuring (tick.c) ---- */
 void engine_tick(struct engine *engine);
 
-
-
-
 /* ---- uploads (upload.c) ---- */
 void uploads_check_room(struct job *job);
 void uploads_break(struct job *job, const struct error *why);
 /* The same, but what was taken so far still goes to disk. */
 void uploads_drain(struct job *job, const struct error *why);
-void job_keys_free(struct job *job);
-struct key *job_key(struct job *job, const char *text, size_t len, bool make);
 
 /* The loop shall look at this pipeline. Thread: any. */
 void engine_want_look(struct pipeline *pipeline);

@@ -84,7 +84,8 @@ int definition_reload(struct engine *engine, const char *text, size_t len,
 		return error_set(err, ERR_STORE, "a job's definition is damaged");
 	mistakes_init(&mistakes);
 	real_catalog = registry_catalog(engine->registry);
-	done = definition_parse(root, &lenient_catalog, &engine->config.rules, &mistakes, ret, err);
+	done = definition_parse(
+		root, &lenient_catalog, &engine->config.rules, &mistakes, ret, err);
 	if (done < 0 && mistakes.count > 0)
 		error_set(err, ERR_STORE, "a job's definition no longer holds: %s: %s",
 			mistakes.items[0].pointer, mistakes.items[0].detail);
@@ -106,11 +107,13 @@ struct job *job_load(struct engine *engine, const struct id *id, const struct bu
 		job_record_done(&decoded);
 		return NULL;
 	}
+	error_no_memory(err);
+	if (decoded.stage_count != def->stage_count)
+		error_set(err, ERR_STORE, "a job's record does not fit its definition");
 	job = decoded.stage_count == def->stage_count ? job_new(engine, id, def) : NULL;
 	if (job == NULL) {
 		definition_free(def);
 		job_record_done(&decoded);
-		error_set(err, ERR_STORE, "a job's record does not fit its definition");
 		return NULL;
 	}
 	decoded.version += VERSION_LEAP;
@@ -355,31 +358,43 @@ struct found {
 	struct engine *engine;
 	struct list jobs; /* to be resumed or erased, once the visit is over */
 	unsigned live, done, erasing;
+	bool no_memory; /* then there is no start: a job must not be missing, nor stand still */
 };
 
-static bool add_key(void *arg, const char *text, size_t len, uint64_t lines)
+static int load_keys(struct job *job, struct error *err)
 {
-	struct key *key = job_key(arg, text, len, true);
+	struct key *keys;
 
-	if (key != NULL)
-		key->lines = key->taken = lines;
-	return key != NULL;
+	if (keys_read(job->engine->ledger, &job->id, &keys, err) < 0)
+		return -1;
+	job_keys_take(job, keys);
+	return 0;
 }
 
 /* A job that was at work goes on. Where its stages cannot be opened it stays, and says why. */
-static void resume(struct engine *engine, struct job *job)
+static int resume(struct job *job)
 {
-	struct ledger *ledger = engine->ledger;
 	struct error err;
 
-	ledger->ops->each_key(ledger, &job->id, add_key, job, NULL);
 	engine_list_job(job);
-	if (job_start_pipeline_now(job, &err) < 0) {
-		job->stalled = true;
-		job->stalled_since_ms = clock_wall_ms();
-		snprintf(job->stalled_reason, sizeof(job->stalled_reason), "%.150s", err.text);
-		log_error("job_not_resumed", "job=%s err=\"%s\"", job->id_text, err.text);
-	}
+	if (load_keys(job, &err) == 0 && job_start_pipeline_now(job, &err) == 0)
+		return 0;
+	if (err.code == ERR_NO_MEMORY)
+		return -1;
+	job->stalled = true;
+	job->stalled_since_ms = clock_wall_ms();
+	snprintf(job->stalled_reason, sizeof(job->stalled_reason), "%.150s", err.text);
+	log_error("job_not_resumed", "job=%s err=\"%s\"", job->id_text, err.text);
+	return 0;
+}
+
+/* What was found cannot be taken in; false ends the visit. */
+static bool unreadable(struct found *found, const char *id_text, const struct error *why)
+{
+	found->no_memory = why->code == ERR_NO_MEMORY;
+	if (!found->no_memory)
+		log_error("job_unreadable", "job=%s err=\"%s\"", id_text, why->text);
+	return !found->no_memory;
 }
 
 static bool found_job(void *arg, const struct id *id, const void *definition,
@@ -394,10 +409,8 @@ static bool found_job(void *arg, const struct id *id, const void *definition,
 	struct job *job;
 
 	id_format(id, text);
-	if (job_record_decode(record, record_len, &decoded, &err) < 0) {
-		log_error("job_unreadable", "job=%s err=\"%s\"", text, err.text);
-		return true;
-	}
+	if (job_record_decode(record, record_len, &decoded, &err) < 0)
+		return unreadable(found, text, &err);
 	if (job_state_is_done((enum job_state)decoded.state) && !decoded.erasing &&
 		!decoded.ephemeral) {
 		found->done++;
@@ -408,23 +421,25 @@ static bool found_job(void *arg, const struct id *id, const void *definition,
 	}
 	job = job_load(found->engine, id, &def_bytes, &record_bytes, &err);
 	job_record_done(&decoded);
-	if (job == NULL) {
-		log_error("job_unreadable", "job=%s err=\"%s\"", text, err.text);
-		return true;
-	}
+	if (job == NULL)
+		return unreadable(found, text, &err);
 	list_append(&found->jobs, &job->link);
 	return true;
 }
 
 static void take_up(struct found *found, struct job *job)
 {
+	if (found->no_memory) {
+		job_unref(job);
+		return;
+	}
 	if (job->record.erasing || job->record.ephemeral) {
 		found->erasing++;
 		job->deleted = true;
 		job_erase(job, ERASE_ALL);
 	} else {
 		found->live++;
-		resume(found->engine, job);
+		found->no_memory = resume(job) < 0;
 	}
 	job_unref(job);
 }
@@ -439,7 +454,10 @@ int engine_recover(struct engine *engine, struct error *err)
 		return -1;
 	while ((first = list_pop(&found.jobs)) != NULL)
 		take_up(&found, LIST_ENTRY(first, struct job, link));
-	log_info("recovered", "live=%u done=%u erasing=%u", found.live, found.done, found.erasing);
+	if (found.no_memory)
+		return error_no_memory(err);
+	log_info("recovered", "live=%u done=%u erasing=%u", found.live, found.done,
+		found.erasing);
 	LIST_EACH(&engine->live, link)
 	{
 		struct job *job = LIST_ENTRY(link, struct job, link);

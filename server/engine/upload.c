@@ -6,7 +6,8 @@
 #include "engine/builder.h"
 #include "engine/internal.h"
 
-#define APPENDING_MAX (4u << 20) /* of a job, not yet on disk: the disk is slower than the net */
+#define APPENDING_MAX \
+	(4u << 20) /* of a job, not yet on disk: the disk is slower than the net */
 
 struct upload {
 	struct list link; /* of the job */
@@ -15,61 +16,15 @@ struct upload {
 	struct builder builder;
 	struct key *key;
 	uint64_t skip;
-	uint64_t lines;   /* physical lines dealt with, sent off or not */
-	uint64_t offered; /* that had been dealt with before the item at hand */
+	uint64_t lines;              /* physical lines dealt with, sent off or not */
+	uint64_t offered;            /* that had been dealt with before the item at hand */
 	struct upload_counts counts; /* on disk */
 	unsigned pending;            /* appends not yet answered */
-	bool credit;   /* room was found since the last block went off */
-	bool waiting;  /* for room */
+	bool credit;                 /* room was found since the last block went off */
+	bool waiting;                /* for room */
 	bool flushing, closed, zombie;
 	struct error broken; /* code 0: it is not */
 };
-
-/* ---- keys ---- */
-
-static unsigned chain_of(const char *text, size_t len)
-{
-	return (unsigned)(block_checksum(text, len) % KEY_CHAINS);
-}
-
-struct key *job_key(struct job *job, const char *text, size_t len, bool make)
-{
-	struct key **chain = &job->keys[chain_of(text, len)], *key;
-
-	for (key = *chain; key != NULL; key = key->next)
-		if (key->len == len && memcmp(key->text, text, len) == 0)
-			return key;
-	if (!make)
-		return NULL;
-	key = mem_zalloc(sizeof(*key) + len + 1);
-	if (key == NULL)
-		return NULL;
-	memcpy(key->text, text, len);
-	key->len = len;
-	key->next = *chain;
-	*chain = key;
-	job->key_count++;
-	return key;
-}
-
-void job_keys_free(struct job *job)
-{
-	for (unsigned at = 0; at < KEY_CHAINS; at++) {
-		while (job->keys[at] != NULL) {
-			struct key *next = job->keys[at]->next;
-
-			mem_free(job->keys[at]);
-			job->keys[at] = next;
-		}
-	}
-}
-
-uint64_t job_key_lines(struct job *job, const char *text)
-{
-	struct key *key = job_key(job, text, strlen(text), false);
-
-	return key == NULL ? 0 : key->lines;
-}
 
 /* ---- ends ---- */
 
@@ -136,8 +91,8 @@ void uploads_drain(struct job *job, const struct error *why)
 static void tell_flushed(struct upload *upload)
 {
 	upload->flushing = false;
-	upload->events.flushed(upload->events.arg,
-		upload->broken.code == ERR_NONE ? NULL : &upload->broken);
+	upload->events.flushed(
+		upload->events.arg, upload->broken.code == ERR_NONE ? NULL : &upload->broken);
 }
 
 static void block_refused(struct upload *upload, struct append *append, const struct error *err)
@@ -236,8 +191,8 @@ static int may_open(struct job *job, struct error *err)
 	if (job->deleted)
 		return error_set(err, ERR_JOB_NOT_FOUND, "the job was deleted");
 	if (job->state == JOB_CANCELLED || job->state == JOB_FAILED)
-		return error_set(err, ERR_STATE_CONFLICT, "the job is %s: it takes no more items",
-			job_state_name(job->state));
+		return error_set(err, ERR_STATE_CONFLICT,
+			"the job is %s: it takes no more items", job_state_name(job->state));
 	if (job->state == JOB_SUCCEEDED)
 		return error_set(err, ERR_INPUT_CLOSED,
 			"the job's input is closed: it takes no more items");
@@ -364,8 +319,8 @@ void uploads_check_room(struct job *job)
 	}
 }
 
-int upload_line(struct upload *upload, const char *json, size_t len, uint64_t lines,
-	struct error *err)
+int upload_line(
+	struct upload *upload, const char *json, size_t len, uint64_t lines, struct error *err)
 {
 	if (upload->broken.code != ERR_NONE) {
 		*err = upload->broken;
