@@ -134,7 +134,7 @@ static char *put_number(char *at, const yyjson_mut_val *number, const yyjson_alc
 static void put_result(struct buffer *out, yyjson_val *id, double total,
 	const unsigned char *digest, const yyjson_alc *alc)
 {
-	yyjson_mut_val number = {0};
+	yyjson_mut_val number = { 0 };
 	char *at;
 
 	buffer_reserve(out, RESULT_BYTES_MAX);

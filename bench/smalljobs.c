@@ -78,7 +78,7 @@ static double now_us(void)
 
 static int connect_to(unsigned short port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -261,7 +261,7 @@ static void run_jobs(
 	if (all == NULL || reply == NULL || epoll < 0)
 		die("set-up: %s", strerror(errno));
 	for (unsigned i = 0; i < clients; i++, begun++) {
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
+		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &all[i] };
 
 		all[i].fd = connect_to(port);
 		all[i].number = i;
@@ -366,7 +366,7 @@ int main(int argc, char **argv)
 	unsigned long port = argc == 4 ? strtoul(argv[latency ? 2 : 1], NULL, 10) : 0;
 	unsigned long clients = argc == 4 && !latency ? strtoul(argv[2], NULL, 10) : 1;
 	unsigned long count = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
-	struct samples samples = {0};
+	struct samples samples = { 0 };
 	double began_us;
 
 	if (port < 1 || port > 65535 || clients < 1 || clients > CLIENTS_MAX ||

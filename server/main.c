@@ -8,9 +8,9 @@
 #include "job/text.h"
 
 static const struct command commands[] = {
-	{"serve", "serve jobs over HTTP", command_serve},
-	{"run", "run one pipeline between files, without a server", command_run},
-	{"stages", "list the stages, or show one", command_stages},
+	{ "serve", "serve jobs over HTTP", command_serve },
+	{ "run", "run one pipeline between files, without a server", command_run },
+	{ "stages", "list the stages, or show one", command_stages },
 };
 
 static int usage(FILE *out, int code)
@@ -61,7 +61,7 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
 static int help(int argc, char **argv)
 {
 	char flag[] = "--help";
-	char *line[] = {argv[0], flag, NULL};
+	char *line[] = { argv[0], flag, NULL };
 	const struct command *command;
 
 	if (argc < 3)

@@ -68,9 +68,9 @@ enum stage_threads {
 
 enum stage_param_type {
 	STAGE_STRING = 1, /* const char *, NULL when absent without default */
-	STAGE_INT,	  /* int64_t */
-	STAGE_NUMBER,	  /* double */
-	STAGE_BOOL,	  /* bool */
+	STAGE_INT,        /* int64_t */
+	STAGE_NUMBER,     /* double */
+	STAGE_BOOL,       /* bool */
 	STAGE_POINTER, /* const char *: a JSON pointer (RFC 6901); a bare name "a" means "/a" */
 	STAGE_JSON,    /* const char *: any JSON value as one line of text */
 };
@@ -82,7 +82,7 @@ struct stage_param {
 	int required;
 	const char *def;     /* default, written as in JSON but strings bare; NULL: zero */
 	const char *doc;     /* one line for people */
-	size_t offset;	     /* of the member in the instance */
+	size_t offset;       /* of the member in the instance */
 	double min, max;     /* numbers: bounds, both 0: none */
 	const char *choices; /* strings: "a|b|c", NULL: any */
 	const char *schema;  /* JSON: a JSON Schema for documentation, NULL: any */
@@ -90,8 +90,8 @@ struct stage_param {
 
 /* The descriptor. Lives as long as the program or module. */
 struct stage {
-	uint32_t abi;	     /* filled in by STAGE() */
-	uint32_t size;	     /* filled in by STAGE() */
+	uint32_t abi;        /* filled in by STAGE() */
+	uint32_t size;       /* filled in by STAGE() */
 	uint32_t param_size; /* filled in by STAGE(): of one row, so that rows may grow */
 	const char *name, *version, *summary;
 	enum stage_kind kind;
@@ -195,15 +195,15 @@ size_t stage_room(struct stage_ctx *ctx);
 
 #ifdef LEAT_STAGE_BUILTIN
 /* Linked into the program: descriptors gather in a linker section. */
-#define STAGE(...)                                                                \
-	static const struct stage stage_descriptor_ = {STAGE_HEAD_, __VA_ARGS__}; \
-	static const struct stage *const stage_pointer_                           \
+#define STAGE(...)                                                                  \
+	static const struct stage stage_descriptor_ = { STAGE_HEAD_, __VA_ARGS__ }; \
+	static const struct stage *const stage_pointer_                             \
 		__attribute__((used, section("leat_stages"))) = &stage_descriptor_
 #else
 /* A module: one descriptor a file, found by name. */
 #define STAGE(...)                                                            \
 	__attribute__((visibility("default"))) const struct stage leat_stage; \
-	const struct stage leat_stage = {STAGE_HEAD_, __VA_ARGS__}
+	const struct stage leat_stage = { STAGE_HEAD_, __VA_ARGS__ }
 #endif
 
 #ifdef __cplusplus

@@ -17,15 +17,15 @@
 
 struct stage_number {
 	bool whole;
-	bool negative;	    /* of whole ones */
+	bool negative;      /* of whole ones */
 	uint64_t magnitude; /* of whole ones */
-	double real;	    /* of all */
+	double real;        /* of all */
 };
 
 static inline struct stage_number stage_number_whole(bool negative, uint64_t magnitude)
 {
-	struct stage_number number = {
-		true, negative && magnitude != 0, magnitude, (double)magnitude};
+	struct stage_number number = { true, negative && magnitude != 0, magnitude,
+		(double)magnitude };
 
 	if (number.negative)
 		number.real = -number.real;
@@ -34,7 +34,7 @@ static inline struct stage_number stage_number_whole(bool negative, uint64_t mag
 
 static inline struct stage_number stage_number_real(double real)
 {
-	return (struct stage_number){.real = real};
+	return (struct stage_number){ .real = real };
 }
 
 /* Beyond what a double can hold: infinite, with its sign. */

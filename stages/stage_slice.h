@@ -139,7 +139,7 @@ static inline struct stage_slice stage_slice_input(struct stage_ctx *ctx)
 	len -= (size_t)(begin - at);
 	while (len > 0 && stage_is_blank(begin[len - 1]))
 		len--;
-	return (struct stage_slice){begin, len};
+	return (struct stage_slice){ begin, len };
 }
 
 /* Where a walk through an object or array stands. */
@@ -168,7 +168,7 @@ static inline bool stage_walk_element(struct stage_walk *walk, struct stage_slic
 	if (*at == ']' || *at == '}')
 		return false;
 	walk->at = stage_skip_value(at, walk->end);
-	*ret_value = (struct stage_slice){at, (size_t)(walk->at - at)};
+	*ret_value = (struct stage_slice){ at, (size_t)(walk->at - at) };
 	return true;
 }
 
@@ -182,7 +182,7 @@ static inline bool stage_walk_member(
 		return false;
 	at = stage_skip_blanks(stage_skip_blanks(walk->at) + 1);
 	walk->at = stage_skip_value(at, walk->end);
-	*ret_value = (struct stage_slice){at, (size_t)(walk->at - at)};
+	*ret_value = (struct stage_slice){ at, (size_t)(walk->at - at) };
 	return true;
 }
 
@@ -288,11 +288,11 @@ static inline struct stage_slice stage_slice_text(
 	char *copy;
 
 	if (!stage_slice_has_escapes(string))
-		return (struct stage_slice){string.at + 1, string.len - 2};
+		return (struct stage_slice){ string.at + 1, string.len - 2 };
 	copy = stage_scratch(ctx, string.len);
 	if (copy == NULL)
-		return (struct stage_slice){NULL, 0};
-	return (struct stage_slice){copy, stage_slice_unescape(string, copy)};
+		return (struct stage_slice){ NULL, 0 };
+	return (struct stage_slice){ copy, stage_slice_unescape(string, copy) };
 }
 
 /* Is the string (quotes included) this text? */
@@ -414,13 +414,13 @@ static inline struct stage_slice stage_slice_child(
 			if (left-- == 0)
 				return child;
 	}
-	return (struct stage_slice){NULL, 0};
+	return (struct stage_slice){ NULL, 0 };
 }
 
 /* The member of that name, for stages that know it when they are written. */
 static inline struct stage_slice stage_slice_member(struct stage_slice object, const char *name)
 {
-	struct stage_token token = {(char *)(uintptr_t)name, strlen(name), SIZE_MAX};
+	struct stage_token token = { (char *)(uintptr_t)name, strlen(name), SIZE_MAX };
 
 	return stage_slice_child(object, &token);
 }

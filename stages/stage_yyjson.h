@@ -39,7 +39,7 @@ struct stage_tree {
 static inline bool stage_tree_read(
 	struct stage_ctx *ctx, struct stage_tree *tree, yyjson_read_flag flags)
 {
-	yyjson_read_err err = {0};
+	yyjson_read_err err = { 0 };
 	size_t len, size;
 	const char *text = stage_input(ctx, &len);
 	void *memory;
@@ -66,7 +66,7 @@ static inline char *stage_put_real(char *to, double number)
 {
 	char memory[256];
 	yyjson_alc alc;
-	yyjson_val value = {0};
+	yyjson_val value = { 0 };
 	const char *text;
 	size_t len;
 
@@ -83,7 +83,7 @@ static inline enum stage_result stage_tree_emit(
 	struct stage_ctx *ctx, const struct stage_tree *tree, yyjson_mut_doc *doc)
 {
 	enum stage_result result;
-	yyjson_write_err err = {0};
+	yyjson_write_err err = { 0 };
 	size_t len;
 	char *text = yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, tree->alc, &len, &err);
 

@@ -11,9 +11,9 @@ struct orders {
 };
 
 static const struct stage_param orders_params[] = {
-	{"rounds", STAGE_INT, .def = "1", .min = 1, .max = 1e6, .doc = "times to hash the text",
-		.offset = offsetof(struct orders, rounds)},
-	{0},
+	{ "rounds", STAGE_INT, .def = "1", .min = 1, .max = 1e6,
+		.doc = "times to hash the text", .offset = offsetof(struct orders, rounds) },
+	{ 0 },
 };
 
 static void hash_text(const json_t *text, int64_t rounds, char hex[2 * SHA256_DIGEST_SIZE])

@@ -12,7 +12,10 @@ struct buf {
 	size_t len, capacity;
 };
 
-#define BUF_INIT { NULL, 0, 0 }
+#define BUF_INIT           \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void buf_done(struct buf *buf);
 /* Keep the memory, forget the content. */

@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct error_info table[ERR_COUNT] = {
-	[ERR_NONE] = { 200, "none", "No error" },
+static const struct error_info table[ERR_COUNT] = { [ERR_NONE] = { 200, "none", "No error" },
 #define X(code, status, slug, title) [code] = { status, slug, title },
 	ERROR_TABLE(X)
 #undef X

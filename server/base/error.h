@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+/* clang-format off */
 /*          code                 status  slug                     title */
 #define ERROR_TABLE(X)                                                                             \
 	X(ERR_BAD_REQUEST,       400, "bad-request",            "The request is malformed")         \
@@ -60,6 +61,7 @@ enum error_code {
 #undef X
 	ERR_COUNT
 };
+/* clang-format on */
 
 /* Long enough for a line about one mistake; longer texts are cut at a character boundary. */
 #define ERROR_TEXT_MAX 360

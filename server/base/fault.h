@@ -24,8 +24,8 @@ bool fault_hit(enum fault_kind kind);
 /* Is the planted bug of that name switched on? */
 bool fault_planted(const char *name);
 #else
-#define fault_init() ((void)0)
-#define fault_hit(kind) ((void)(kind), false)
+#define fault_init()        ((void)0)
+#define fault_hit(kind)     ((void)(kind), false)
 #define fault_planted(name) ((void)(name), false)
 #endif
 

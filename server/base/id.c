@@ -63,7 +63,8 @@ bool id_parse(const char *text, struct id *ret_id)
 	unsigned __int128 value = 0;
 	const char *digit;
 
-	if (strlen(text) != ID_TEXT_SIZE - 1 || text[0] != 'j' || text[1] != '_' || text[2] > '7')
+	if (strlen(text) != ID_TEXT_SIZE - 1 || text[0] != 'j' || text[1] != '_' ||
+		text[2] > '7')
 		return false;
 	for (int at = 2; at < ID_TEXT_SIZE - 1; at++) {
 		digit = strchr(digits, text[at]);

@@ -7,7 +7,8 @@
 
 #include "base/mem.h"
 
-/* Thousandths below a billion always do; nearly all that we write are such, so this is quick. */
+/* Thousandths below a billion always do; nearly all that we write are such, so this is quick.
+ */
 static bool real_is_short(double value)
 {
 	char text[32];
@@ -27,12 +28,10 @@ static bool reals_are_short(const json_t *json) /* NOLINT(misc-no-recursion) */
 
 	if (json_is_real(json))
 		return real_is_short(json_real_value(json));
-	json_array_foreach((json_t *)(uintptr_t)json, at, value)
-		if (!reals_are_short(value))
-			return false;
-	json_object_foreach((json_t *)(uintptr_t)json, key, value)
-		if (!reals_are_short(value))
-			return false;
+	json_array_foreach(
+		(json_t *)(uintptr_t)json, at, value) if (!reals_are_short(value)) return false;
+	json_object_foreach((json_t *)(uintptr_t)json, key,
+		value) if (!reals_are_short(value)) return false;
 	return true;
 }
 

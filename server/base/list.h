@@ -77,8 +77,8 @@ static inline void list_move_all(struct list *to, struct list *from)
 #define LIST_ENTRY(link, type, member) CONTAINER_OF(link, type, member)
 
 /* Walk; the current member may be removed inside the body. */
-#define LIST_EACH(head, link)                                                                      \
-	for (struct list *link = (head)->next, *link##_next_ = link->next; link != (head);         \
-	     link = link##_next_, link##_next_ = link->next)
+#define LIST_EACH(head, link)                                                              \
+	for (struct list *link = (head)->next, *link##_next_ = link->next; link != (head); \
+		link = link##_next_, link##_next_ = link->next)
 
 #endif

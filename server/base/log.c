@@ -61,11 +61,11 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 	if (atomic_load_explicit(&as_json, memory_order_relaxed)) {
 		escape_json(escaped, sizeof(escaped), text);
 		len = snprintf(line, sizeof(line),
-			"{\"at\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"detail\":\"%s\"}\n", when,
-			level_names[level], event, escaped);
+			"{\"at\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"detail\":\"%s\"}\n",
+			when, level_names[level], event, escaped);
 	} else {
-		len = snprintf(line, sizeof(line), "%s %s event=%s %s\n", when, level_names[level],
-			event, text);
+		len = snprintf(line, sizeof(line), "%s %s event=%s %s\n", when,
+			level_names[level], event, text);
 	}
 	if (write(STDERR_FILENO, line, MIN((size_t)len, sizeof(line) - 1)) < 0)
 		return; /* nobody to tell */

@@ -58,8 +58,9 @@ void mem_free(void *ptr)
 
 void mem_tune(void)
 {
-	/* A commit takes and gives back some megabytes in blocks of 64 KiB: with glibc's bounds each
-	 * of them would be unmapped and faulted in again, which cost 9 % of all CPU time. */
+	/* A commit takes and gives back some megabytes in blocks of 64 KiB: with glibc's bounds
+	 * each of them would be unmapped and faulted in again, which cost 9 % of all CPU time.
+	 */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	mallopt(M_ARENA_MAX, 4);

@@ -40,28 +40,28 @@ void mem_use_for_jansson(void);
 void mem_cleanup_(void *ptr);
 
 /* `_auto_free_ char *text = …;` frees at the end of the scope; TAKE() hands it over. */
-#define _auto_free_ __attribute__((cleanup(mem_cleanup_)))
+#define _auto_free_   __attribute__((cleanup(mem_cleanup_)))
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define TAKE(ptr)                                                                                  \
-	({                                                                                         \
-		__typeof__(ptr) take_ = (ptr);                                                     \
-		(ptr) = NULL;                                                                      \
-		take_;                                                                             \
+#define TAKE(ptr)                              \
+	({                                     \
+		__typeof__(ptr) take_ = (ptr); \
+		(ptr) = NULL;                  \
+		take_;                         \
 	})
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(array)               (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #undef MIN
 #undef MAX
 /* Each argument is evaluated once; the counter lets them be nested. */
-#define MIN(a, b) PICK_(a, b, <, __COUNTER__)
-#define MAX(a, b) PICK_(a, b, >, __COUNTER__)
-#define PICK_(a, b, op, n)  PICK__(a, b, op, n)
-#define PICK__(a, b, op, n)                                                                        \
-	({                                                                                         \
-		__typeof__(a) pick_a_##n = (a);                                                    \
-		__typeof__(b) pick_b_##n = (b);                                                    \
-		pick_a_##n op pick_b_##n ? pick_a_##n : pick_b_##n;                                \
+#define MIN(a, b)          PICK_(a, b, <, __COUNTER__)
+#define MAX(a, b)          PICK_(a, b, >, __COUNTER__)
+#define PICK_(a, b, op, n) PICK__(a, b, op, n)
+#define PICK__(a, b, op, n)                                         \
+	({                                                          \
+		__typeof__(a) pick_a_##n = (a);                     \
+		__typeof__(b) pick_b_##n = (b);                     \
+		pick_a_##n op pick_b_##n ? pick_a_##n : pick_b_##n; \
 	})
 
 #endif

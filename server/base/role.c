@@ -5,8 +5,12 @@
 _Thread_local enum role role_current;
 
 static const char *const names[] = {
-	[ROLE_NONE] = "leat",         [ROLE_LOOP] = "leat-loop",     [ROLE_COMPUTE] = "leat-compute",
-	[ROLE_BLOCKING] = "leat-block", [ROLE_COMMIT] = "leat-commit", [ROLE_READER] = "leat-reader",
+	[ROLE_NONE] = "leat",
+	[ROLE_LOOP] = "leat-loop",
+	[ROLE_COMPUTE] = "leat-compute",
+	[ROLE_BLOCKING] = "leat-block",
+	[ROLE_COMMIT] = "leat-commit",
+	[ROLE_READER] = "leat-reader",
 };
 
 void role_enter(enum role role)

@@ -14,7 +14,7 @@ int command_fail(const char *name, const struct error *err, int code)
 
 static void apply_log(const struct settings *settings)
 {
-	static const char *const levels[] = {"debug", "info", "warn", "error", "off"};
+	static const char *const levels[] = { "debug", "info", "warn", "error", "off" };
 
 	log_use_json(strcmp(settings->log, "json") == 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)

@@ -316,7 +316,8 @@ static void on_broken(void *arg, const struct error *err)
 static int open_all(struct feed *feed, struct error *err)
 {
 	const struct upload_events events = {
-		.arg = feed, .room = on_room, .broken = on_broken, .flushed = on_flushed};
+		.arg = feed, .room = on_room, .broken = on_broken, .flushed = on_flushed
+	};
 
 	feed->piece = mem_alloc(PIECE_SIZE);
 	if (feed->piece == NULL)
@@ -339,11 +340,11 @@ int feed_start(
 	feed->config = *config;
 	feed->job = job_ref(job);
 	feed->stop.fd = -1;
-	feed->io = (struct pool_io){.loop = config->loop,
+	feed->io = (struct pool_io){ .loop = config->loop,
 		.stop = &feed->stop,
 		.fd = -1,
 		.arg = feed,
-		.done = on_read};
+		.done = on_read };
 	feed->total_bytes = total_size(config);
 	if (open_all(feed, err) < 0) {
 		feed_free(feed);

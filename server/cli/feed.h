@@ -25,7 +25,7 @@ struct feed_config {
 	/* "-" is standard input. A name that ends in .json is a JSON array or one value. */
 	char *const *paths;
 	unsigned path_count;
-	bool all_json;	   /* not only those named so */
+	bool all_json;     /* not only those named so */
 	bool skip_invalid; /* pass over lines that are no items instead of ending there */
 	size_t item_max;
 	void *arg;

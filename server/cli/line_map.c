@@ -5,7 +5,7 @@
 void line_map_done(struct line_map *map)
 {
 	mem_free(map->entries);
-	*map = (struct line_map){0};
+	*map = (struct line_map){ 0 };
 }
 
 static bool goes_on(const struct line_map *map, unsigned file, uint64_t line)
@@ -41,7 +41,8 @@ void line_map_add(struct line_map *map, unsigned file, uint64_t line)
 		map->lost = !grow(map);
 		if (!map->lost)
 			map->entries[map->count++] = (struct line_map_entry){
-				.item = map->items, .line = line, .file = file};
+				.item = map->items, .line = line, .file = file
+			};
 		else
 			map->lost_from = map->items;
 	}

@@ -22,7 +22,7 @@ struct line_map {
 	} * entries;
 	unsigned count, capacity;
 	uint64_t items; /* how many were added */
-	bool lost;	/* nothing is known from lost_from on */
+	bool lost;      /* nothing is known from lost_from on */
 	uint64_t lost_from;
 };
 

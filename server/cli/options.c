@@ -57,11 +57,11 @@ static void add_setting(
 	setting_show(defaults, index, shown, sizeof(shown));
 	snprintf(parse->docs[index], DOC_SIZE, "%s (default: %s; %s)", setting->help, shown,
 		env);
-	add_row(parse, (struct argp_option){.name = setting->name,
+	add_row(parse, (struct argp_option){ .name = setting->name,
 			       .key = KEY_SETTING + (int)index,
 			       .arg = setting->metavar,
 			       .doc = parse->docs[index],
-			       .group = group});
+			       .group = group });
 }
 
 static void add_settings(struct parse *parse, const struct settings *defaults, int group)
@@ -76,7 +76,7 @@ static void add_settings(struct parse *parse, const struct settings *defaults, i
 		if (heading == NULL || strcmp(heading, setting->group) != 0) {
 			group++;
 			add_row(parse,
-				(struct argp_option){.doc = setting->group, .group = group});
+				(struct argp_option){ .doc = setting->group, .group = group });
 		}
 		heading = setting->group;
 		add_setting(parse, defaults, i, group);
@@ -85,17 +85,17 @@ static void add_settings(struct parse *parse, const struct settings *defaults, i
 
 static void add_common(struct parse *parse)
 {
-	add_row(parse, (struct argp_option){.doc = "And:", .group = 100});
+	add_row(parse, (struct argp_option){ .doc = "And:", .group = 100 });
 	add_row(parse,
-		(struct argp_option){"config", KEY_CONFIG, "FILE", 0,
+		(struct argp_option){ "config", KEY_CONFIG, "FILE", 0,
 			"read settings from a JSON file, as in {\"item_max\":\"4MiB\"}: the names "
 			"above with _ for - (LEAT_CONFIG)",
-			100});
-	add_row(parse, (struct argp_option){"print-config", KEY_PRINT_CONFIG, NULL, 0,
-			       "print every setting with its source as JSON, and end", 100});
-	add_row(parse, (struct argp_option){"help", KEY_HELP, NULL, 0, "print this", 100});
+			100 });
+	add_row(parse, (struct argp_option){ "print-config", KEY_PRINT_CONFIG, NULL, 0,
+			       "print every setting with its source as JSON, and end", 100 });
+	add_row(parse, (struct argp_option){ "help", KEY_HELP, NULL, 0, "print this", 100 });
 	add_row(parse, (struct argp_option){
-			       "version", KEY_VERSION, NULL, 0, "print the version", 100});
+			       "version", KEY_VERSION, NULL, 0, "print the version", 100 });
 }
 
 static void add_own(struct parse *parse)
@@ -222,7 +222,7 @@ static error_t take(int key, char *value, struct argp_state *state)
 	}
 	if (key >= KEY_SETTING && key < KEY_SETTING + SETTINGS_MAX) {
 		parse->flags[parse->flag_count++] =
-			(struct flag){.index = (unsigned)(key - KEY_SETTING), .text = value};
+			(struct flag){ .index = (unsigned)(key - KEY_SETTING), .text = value };
 		return 0;
 	}
 	return key > 0 && key < 256 ? take_own(parse, key, value) : ARGP_ERR_UNKNOWN;
@@ -277,7 +277,7 @@ static char *about(const struct options *options)
 
 static int run_argp(struct parse *parse, int argc, char **argv, FILE *out, struct error *err)
 {
-	struct argp argp = {parse->rows, take, parse->options->args_doc, parse->about};
+	struct argp argp = { parse->rows, take, parse->options->args_doc, parse->about };
 	error_t failed;
 
 	failed = argp_parse(&argp, argc, argv, ARGP_SILENT, NULL, parse);

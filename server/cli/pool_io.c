@@ -38,8 +38,8 @@ void pool_stop_done(struct pool_stop *stop)
 /* 1: ready, 0: nothing within the patience, or -errno. */
 static int wait_ready(const struct pool_io *io, short events, int patience_ms)
 {
-	struct pollfd fds[] = {
-		{.fd = io->fd, .events = events}, {.fd = io->stop->fd, .events = POLLIN}};
+	struct pollfd fds[] = { { .fd = io->fd, .events = events },
+		{ .fd = io->stop->fd, .events = POLLIN } };
 	int ready;
 
 	do
@@ -135,7 +135,7 @@ static void start(struct pool_io *io, uv_work_cb work)
 
 void pool_io_read(struct pool_io *io, void *to, size_t size, int patience_ms)
 {
-	io->single = (struct iovec){.iov_base = to, .iov_len = size};
+	io->single = (struct iovec){ .iov_base = to, .iov_len = size };
 	io->parts = &io->single;
 	io->part_count = 1;
 	io->patience_ms = patience_ms;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define DRAW_MS	      200
+#define DRAW_MS       200
 #define COLUMNS_USUAL 80
 #define BAR_WIDTH     20
 #define COUNT_SIZE    32
@@ -82,7 +82,7 @@ static void measure(struct progress *progress, const struct progress_counts *cou
 static void draw(uv_timer_t *timer)
 {
 	struct progress *progress = timer->data;
-	struct progress_counts counts = {.share = -1};
+	struct progress_counts counts = { .share = -1 };
 	char text[256];
 
 	progress->look(progress->arg, &counts);
@@ -95,10 +95,10 @@ static void draw(uv_timer_t *timer)
 void progress_start(struct progress *progress, uv_loop_t *loop,
 	void (*look)(void *arg, struct progress_counts *ret), void *arg)
 {
-	*progress = (struct progress){.arg = arg,
+	*progress = (struct progress){ .arg = arg,
 		.look = look,
 		.started_ns = clock_mono_ns(),
-		.shown = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO)};
+		.shown = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) };
 	progress->looked_ns = progress->started_ns;
 	uv_timer_init(loop, &progress->timer);
 	progress->timer.data = progress;
@@ -114,7 +114,7 @@ void progress_clear(struct progress *progress)
 
 void progress_end(struct progress *progress)
 {
-	struct progress_counts counts = {.share = -1};
+	struct progress_counts counts = { .share = -1 };
 	char text[256];
 	double seconds;
 

@@ -17,8 +17,8 @@
 
 struct progress_counts {
 	uint64_t done, failed; /* items; done includes failed */
-	uint64_t total;	       /* 0: not known */
-	double share;	       /* 0..1 of all; negative: not known */
+	uint64_t total;        /* 0: not known */
+	double share;          /* 0..1 of all; negative: not known */
 };
 
 struct progress {

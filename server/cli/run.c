@@ -24,25 +24,25 @@
 enum { KEY_SET = 1, KEY_ORDER, KEY_FAILURES, KEY_JSON, KEY_SKIP };
 
 static const struct argp_option own_options[] = {
-	{NULL, 0, NULL, 0, "The run:", 1},
-	{"set", KEY_SET, "NAME=VALUE", 0,
+	{ NULL, 0, NULL, 0, "The run:", 1 },
+	{ "set", KEY_SET, "NAME=VALUE", 0,
 		"STAGE.PARAM=VALUE sets a stage's parameter (VALUE is JSON if it is JSON, else a "
 		"text); workers.STAGE=N and queue.STAGE=N scale it; may be repeated",
-		1},
-	{"order", KEY_ORDER, "ORDER", 0,
+		1 },
+	{ "order", KEY_ORDER, "ORDER", 0,
 		"input: results stand in the order of the items (the default); none: as they are "
 		"ready",
-		1},
-	{"failures", KEY_FAILURES, "FILE", 0,
+		1 },
+	{ "failures", KEY_FAILURES, "FILE", 0,
 		"write failed items to FILE, a JSON object a line, instead of a text to stderr",
-		1},
-	{"json", KEY_JSON, NULL, 0,
+		1 },
+	{ "json", KEY_JSON, NULL, 0,
 		"the input is a JSON array of items, or one item, instead of one a line; taken for "
 		"granted where a FILE ends in .json",
-		1},
-	{"skip-invalid", KEY_SKIP, NULL, 0,
-		"pass over lines that are no JSON instead of ending there", 1},
-	{0},
+		1 },
+	{ "skip-invalid", KEY_SKIP, NULL, 0,
+		"pass over lines that are no JSON instead of ending there", 1 },
+	{ 0 },
 };
 
 static int take(void *arg, int key, const char *value, struct error *err);
@@ -162,7 +162,7 @@ static int make_definition(struct run *run, struct definition **ret, struct erro
 static int take_input(struct run *run, const struct definition *definition, struct error *err)
 {
 	static char dash[] = "-";
-	static char *const standard_input[] = {dash};
+	static char *const standard_input[] = { dash };
 	struct feed_config *input = &run->job.input;
 	unsigned count = MAX(run->line.path_count, 1u);
 
@@ -171,12 +171,12 @@ static int take_input(struct run *run, const struct definition *definition, stru
 			"the pipeline begins with the source '%s', which makes the items: it takes "
 			"no FILE",
 			definition->stages[0].name);
-	*input = (struct feed_config){.loop = &run->loop,
+	*input = (struct feed_config){ .loop = &run->loop,
 		.paths = run->line.path_count > 0 ? run->line.paths : standard_input,
 		.path_count = count,
 		.all_json = run->line.json,
 		.skip_invalid = run->line.skip,
-		.item_max = run->settings.engine.item_max};
+		.item_max = run->settings.engine.item_max };
 	if (!definition->has_source && run->line.path_count == 0 && isatty(STDIN_FILENO) &&
 		isatty(STDERR_FILENO))
 		fprintf(stderr,
@@ -302,7 +302,7 @@ static int run_all(struct run *run)
 
 int command_run(int argc, char **argv)
 {
-	struct run run = {.failures_fd = STDERR_FILENO};
+	struct run run = { .failures_fd = STDERR_FILENO };
 	struct error err;
 	int code;
 

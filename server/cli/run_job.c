@@ -309,19 +309,19 @@ static void look_if_over(struct run_job *run)
 
 static int open_spouts(struct run_job *run, struct error *err)
 {
-	struct spout_config results = {.loop = run->loop,
+	struct spout_config results = { .loop = run->loop,
 		.log = LEDGER_RESULTS,
 		.fd = STDOUT_FILENO,
 		.arg = run,
 		.wrote = on_wrote,
-		.ended = on_results_over};
-	struct spout_config failures = {.loop = run->loop,
+		.ended = on_results_over };
+	struct spout_config failures = { .loop = run->loop,
 		.log = LEDGER_FAILURES,
 		.fd = run->failures_fd,
 		.arg = run,
 		.render = render_failures,
 		.wrote = on_wrote,
-		.ended = on_failures_over};
+		.ended = on_failures_over };
 
 	if (spout_open(&results, run->job, &run->results, err) < 0 ||
 		spout_open(&failures, run->job, &run->failures, err) < 0)

@@ -26,7 +26,7 @@
 #include "ledger/ledger.h"
 
 /* Replies under way get at least this long after the drain, and are looked at this often. */
-#define REPLIES_MIN_MS	500
+#define REPLIES_MIN_MS  500
 #define REPLIES_LOOK_MS 5
 
 struct serve {
@@ -100,8 +100,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int open_store(struct serve *serve, struct error *err)
 {
-	struct ledger_lmdb_config config = {
-		.dir = serve->settings.data, .max_bytes = serve->settings.map_bytes};
+	struct ledger_lmdb_config config = { .dir = serve->settings.data,
+		.max_bytes = serve->settings.map_bytes };
 
 	if (ledger_lmdb_open(&config, &serve->ledger, err) < 0)
 		return -1;
@@ -218,7 +218,7 @@ int command_serve(int argc, char **argv)
 			"When it listens it logs event=listening address=... port=...; then, for example:\n"
 			"  curl -s http://127.0.0.1:8080/v1/server",
 	};
-	struct serve serve = {0};
+	struct serve serve = { 0 };
 	struct error err;
 	int code = command_begin(&options, argc, argv, NULL, &serve.settings);
 

@@ -93,7 +93,7 @@ void settings_done(struct settings *settings)
 	folders_clear(&settings->stages);
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)
 		mem_free(settings->origins[i].from);
-	*settings = (struct settings){0};
+	*settings = (struct settings){ 0 };
 }
 
 /* ---- taking a value ---- */
@@ -257,7 +257,7 @@ static json_t *value_to_json(const struct settings *settings, const struct setti
 
 static json_t *setting_to_json(const struct settings *settings, unsigned index)
 {
-	static const char *const names[] = {"default", "file", "env", "flag"};
+	static const char *const names[] = { "default", "file", "env", "flag" };
 	const struct setting_origin *origin = &settings->origins[index];
 
 	return json_pack("{s:o, s:s, s:s*}", "value",

@@ -27,9 +27,9 @@
 #include "ledger/ledger.h"
 
 enum setting_type {
-	SETTING_TEXT,	/* char * */
+	SETTING_TEXT,   /* char * */
 	SETTING_CHOICE, /* char *, one of `choices` */
-	SETTING_COUNT,	/* the next three: an unsigned member of 4 or 8 bytes */
+	SETTING_COUNT,  /* the next three: an unsigned member of 4 or 8 bytes */
 	SETTING_BYTES,
 	SETTING_MS,
 	SETTING_FOLDERS, /* struct folders: repeatable; in the environment divided by ':' */
@@ -54,8 +54,8 @@ extern const unsigned settings_count;
 
 enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_FLAG };
 
-#define SETTINGS_MAX	  48
-#define FOLDERS_MAX	  64
+#define SETTINGS_MAX      48
+#define FOLDERS_MAX       64
 #define SETTING_NAME_SIZE 48
 
 struct settings {

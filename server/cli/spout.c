@@ -54,8 +54,8 @@ static int lines_as_they_are(struct spout *spout, const struct page *page)
 	}
 	for (size_t i = 0; i < page->run_count; i++)
 		spout->parts[i] =
-			(struct iovec){.iov_base = page->bytes.data + page->runs[i].at,
-				.iov_len = page->runs[i].len};
+			(struct iovec){ .iov_base = page->bytes.data + page->runs[i].at,
+				.iov_len = page->runs[i].len };
 	pool_io_write(&spout->io, spout->parts, (unsigned)page->run_count);
 	return 0;
 }
@@ -66,7 +66,7 @@ static int rendered(struct spout *spout, const struct page *page)
 	if (spout->config.render(spout->config.arg, page, &spout->text) < 0)
 		return -1;
 	spout->io.single =
-		(struct iovec){.iov_base = spout->text.data, .iov_len = spout->text.len};
+		(struct iovec){ .iov_base = spout->text.data, .iov_len = spout->text.len };
 	pool_io_write(&spout->io, &spout->io.single, 1);
 	return 0;
 }
@@ -167,11 +167,11 @@ int spout_open(const struct spout_config *config, struct job *job, struct spout 
 	spout->config = *config;
 	spout->job = job_ref(job);
 	spout->stop.fd = -1;
-	spout->io = (struct pool_io){.loop = config->loop,
+	spout->io = (struct pool_io){ .loop = config->loop,
 		.stop = &spout->stop,
 		.fd = config->fd,
 		.arg = spout,
-		.done = on_written};
+		.done = on_written };
 	if (pool_stop_init(&spout->stop, err) < 0 ||
 		reader_open(job, config->log, 0, &spout->reader, err) < 0) {
 		spout_free(spout);

@@ -9,9 +9,9 @@
 enum { KEY_JSON = 1 };
 
 static const struct argp_option own_options[] = {
-	{NULL, 0, NULL, 0, "The list:", 1},
-	{"json", KEY_JSON, NULL, 0, "as JSON, with the parameters as JSON Schema", 1},
-	{0},
+	{ NULL, 0, NULL, 0, "The list:", 1 },
+	{ "json", KEY_JSON, NULL, 0, "as JSON, with the parameters as JSON Schema", 1 },
+	{ 0 },
 };
 
 struct line {
@@ -181,7 +181,7 @@ int command_stages(int argc, char **argv)
 		.own = own_options,
 		.take = take,
 	};
-	struct line line = {0};
+	struct line line = { 0 };
 	struct registry *registry = NULL;
 	struct settings settings;
 	struct error err;

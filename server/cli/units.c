@@ -17,39 +17,39 @@ struct suffix {
 
 /* Smallest first; of equal factors the one that is shown stands last. */
 static const struct suffix byte_suffixes[] = {
-	{"b", 1},
-	{"", 1},
-	{"k", 1ull << 10},
-	{"KiB", 1ull << 10},
-	{"M", 1ull << 20},
-	{"MiB", 1ull << 20},
-	{"G", 1ull << 30},
-	{"GiB", 1ull << 30},
-	{"T", 1ull << 40},
-	{"TiB", 1ull << 40},
-	{NULL, 0},
+	{ "b", 1 },
+	{ "", 1 },
+	{ "k", 1ull << 10 },
+	{ "KiB", 1ull << 10 },
+	{ "M", 1ull << 20 },
+	{ "MiB", 1ull << 20 },
+	{ "G", 1ull << 30 },
+	{ "GiB", 1ull << 30 },
+	{ "T", 1ull << 40 },
+	{ "TiB", 1ull << 40 },
+	{ NULL, 0 },
 };
 
 static const struct suffix time_suffixes[] = {
-	{"", 1},
-	{"ms", 1},
-	{"s", 1000},
-	{"m", 60 * 1000},
-	{"min", 60 * 1000},
-	{"h", 60 * 60 * 1000},
-	{"d", 24 * 60 * 60 * 1000},
-	{NULL, 0},
+	{ "", 1 },
+	{ "ms", 1 },
+	{ "s", 1000 },
+	{ "m", 60 * 1000 },
+	{ "min", 60 * 1000 },
+	{ "h", 60 * 60 * 1000 },
+	{ "d", 24 * 60 * 60 * 1000 },
+	{ NULL, 0 },
 };
 
-static const struct suffix count_suffixes[] = {{"", 1}, {NULL, 0}};
+static const struct suffix count_suffixes[] = { { "", 1 }, { NULL, 0 } };
 
 static const struct {
 	const struct suffix *suffixes;
 	const char *what;
 } units[] = {
-	[UNIT_COUNT] = {count_suffixes, "a whole number such as 8"},
-	[UNIT_BYTES] = {byte_suffixes, "a size such as 65536, 64k, 16MiB or 2G"},
-	[UNIT_MS] = {time_suffixes, "a time such as 250, 250ms, 10s, 5m, 2h or 7d"},
+	[UNIT_COUNT] = { count_suffixes, "a whole number such as 8" },
+	[UNIT_BYTES] = { byte_suffixes, "a size such as 65536, 64k, 16MiB or 2G" },
+	[UNIT_MS] = { time_suffixes, "a time such as 250, 250ms, 10s, 5m, 2h or 7d" },
 };
 
 static const struct suffix *find_suffix(enum unit unit, const char *name)

@@ -206,7 +206,8 @@ static void note_failure(struct step *step)
 		struct verdict *verdicts =
 			mem_realloc(step->verdicts, capacity * sizeof(*verdicts));
 
-		if (verdicts == NULL) /* no memory for its reason: it stays untouched and runs again */
+		if (verdicts ==
+			NULL) /* no memory for its reason: it stays untouched and runs again */
 			return;
 		step->verdicts = verdicts;
 		step->verdict_capacity = capacity;

@@ -1,7 +1,8 @@
 /*
  * activation: one batch of items through one stage, or through several fused ones.
  *
- *	begin (lock held): choose stage and batch ─► run (no lock): stage code ─► end (lock held): outcomes
+ *	begin (lock held): choose stage and batch ─► run (no lock): stage code ─► end (lock
+ *held): outcomes
  *
  * Thread: compute. An executor is one thread's memory for it.
  */

@@ -76,7 +76,8 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 		input_touch(job->engine, input);
 		next->next_block = MAX(next->next_block, input->number + 1);
 		if (input->kind == BLOCK_LINES)
-			next->next_item = MAX(next->next_item, input->first_item + input->count);
+			next->next_item =
+				MAX(next->next_item, input->first_item + input->count);
 	}
 	next->received += append->items;
 	next->bytes += append->bytes;
@@ -118,7 +119,8 @@ static void withdraw(struct pipeline *pipeline, struct input *input)
 		return;
 	}
 	/* One of whose parts only some were fed goes the whole way. */
-	for (uint32_t index = input->fed + (input->fed_parts > 0); index < input->count; index++)
+	for (uint32_t index = input->fed + (input->fed_parts > 0); index < input->count;
+		index++)
 		input->fate[index] |= FATE_DONE | FATE_OVER;
 }
 
@@ -183,7 +185,8 @@ static void append_done(struct commit_op *op, const struct error *err)
 
 	assert_on(ROLE_LOOP);
 	if (err == NULL && append->late) {
-		error_set(&late, ERR_STATE_CONFLICT, "the job has ended before this was stored");
+		error_set(
+			&late, ERR_STATE_CONFLICT, "the job has ended before this was stored");
 		err = &late;
 	} else if (err == NULL && append->skipped) {
 		error_set(&late, ERR_STORE, "items before these could not be stored");
@@ -290,7 +293,8 @@ void append_submit(struct job *job, struct append *append)
 	append->epoch = append->op.must ? 0 : job->epoch;
 	for (unsigned at = 0; at < append->count; at++)
 		number_block(pipeline, append->inputs[at]);
-	/* The lock is held: no outcome of these blocks can come before they are on their way. */
+	/* The lock is held: no outcome of these blocks can come before they are on their way.
+	 */
 	for (unsigned at = 0; at < append->count; at++)
 		place(pipeline, append->inputs[at]);
 	pipeline->appending_bytes += append->size;

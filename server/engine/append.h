@@ -32,16 +32,16 @@ struct append {
 	struct pipeline *pipeline; /* likewise */
 	struct input **inputs;     /* owned until done */
 	unsigned count;
-	uint64_t items, bytes;     /* of new items */
-	uint64_t size;             /* of blocks */
-	struct key *key;           /* NULL: none */
+	uint64_t items, bytes; /* of new items */
+	uint64_t size;         /* of blocks */
+	struct key *key;       /* NULL: none */
 	uint64_t key_lines;
 	bool close, source_ended;
 	bool lazy;        /* the maker does not wait for it */
 	uint64_t lazy_ns; /* since when it is held back */
-	bool late;      /* the job had ended when it came to the commit: nothing was stored */
-	bool skipped;   /* one before it was refused: this one must not stand alone */
-	uint64_t epoch; /* of the job's input when it was submitted */
+	bool late;        /* the job had ended when it came to the commit: nothing was stored */
+	bool skipped;     /* one before it was refused: this one must not stand alone */
+	uint64_t epoch;   /* of the job's input when it was submitted */
 	struct buf state;
 	bool has_state;
 	uint64_t retried, had_failed; /* failed items that run again */

@@ -202,5 +202,6 @@ void blocking_serve(struct engine *engine)
 			continue;
 		forget_requests(pipeline);
 		blocking_start(pipeline);
-	}	atomic_store(&engine->blocking_starved, engine->blocking_waiting > 0);
+	}
+	atomic_store(&engine->blocking_starved, engine->blocking_waiting > 0);
 }

@@ -21,8 +21,8 @@ static int begin(struct builder *builder, size_t len, size_t hint)
 
 	if (hint == 0 || hint > BLOCK_SIZE_MAX)
 		hint = BLOCK_SIZE_MAX;
-	builder->slab = slab_new(MAX(size, MIN(hint + sizeof(struct block_head) + 256,
-						   (size_t)BLOCK_SIZE_MAX)));
+	builder->slab = slab_new(
+		MAX(size, MIN(hint + sizeof(struct block_head) + 256, (size_t)BLOCK_SIZE_MAX)));
 	if (builder->slab == NULL)
 		return -1;
 	builder->used = sizeof(struct block_head);

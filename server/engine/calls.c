@@ -14,8 +14,8 @@
 enum call_end { CALL_OPEN, CALL_COMPLETED, CALL_ABANDONED };
 
 struct call {
-	struct list link; /* of the stage run: under way, oldest first */
-	struct list done; /* of the engine: completed, not yet dealt with */
+	struct list link;          /* of the stage run: under way, oldest first */
+	struct list done;          /* of the engine: completed, not yet dealt with */
 	struct pipeline *pipeline; /* one reference */
 	struct stage_run *run;
 	struct item item; /* with its slab reference */
@@ -101,8 +101,8 @@ static struct call *call_take(struct stage_run *run, uint64_t now_ns)
 	list_append(&run->calls, &call->link);
 	if (run->def->timeout_ms != 0) {
 		call->ctx.deadline_ns = now_ns + run->def->timeout_ms * NS_PER_MS;
-		pipeline_due(pipeline, LIST_ENTRY(run->calls.next, struct call, link)
-					       ->ctx.deadline_ns);
+		pipeline_due(pipeline,
+			LIST_ENTRY(run->calls.next, struct call, link)->ctx.deadline_ns);
 	}
 	return call;
 }
@@ -229,8 +229,8 @@ static void timer_fired(uv_timer_t *timer)
 		call->timer_fn(call->run->instance, &call->ctx);
 }
 
-enum stage_result stage_timer(struct stage_ctx *ctx, uint64_t ms,
-	void (*fn)(void *instance, struct stage_ctx *ctx))
+enum stage_result stage_timer(
+	struct stage_ctx *ctx, uint64_t ms, void (*fn)(void *instance, struct stage_ctx *ctx))
 {
 	struct call *call = ctx->call;
 
@@ -358,7 +358,8 @@ static void tell_cancelled(struct call *call)
 	if (run->stage->cancel != NULL)
 		run->stage->cancel(run->instance, &call->ctx);
 	else if (call->timer != NULL && uv_is_active((uv_handle_t *)call->timer))
-		uv_timer_start(call->timer, timer_fired, 0, 0); /* a sleeper need not sleep on */
+		uv_timer_start(
+			call->timer, timer_fired, 0, 0); /* a sleeper need not sleep on */
 }
 
 static void expire_run(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
@@ -374,7 +375,8 @@ static void expire_run(struct pipeline *pipeline, struct stage_run *run, uint64_
 		else
 			list_remove(&call->link); /* completed; calls_finish() will get to it */
 		pthread_mutex_unlock(&pipeline->lock);
-		/* A blocking one belongs to its thread, which looks at stage_cancelled() itself. */
+		/* A blocking one belongs to its thread, which looks at stage_cancelled()
+		 * itself. */
 		if (ours && run->stage->threads == STAGE_ASYNC)
 			tell_cancelled(call);
 		pipeline_lock(pipeline);

@@ -12,7 +12,8 @@ struct cold_read {
 	struct job *job;
 	struct pipeline *pipeline;
 	struct ledger *ledger;
-	uint64_t from, upto, budget; /* blocks from..upto are in the log, refused ones excepted */
+	uint64_t from, upto,
+		budget; /* blocks from..upto are in the log, refused ones excepted */
 	struct input *inputs[64];
 	unsigned count;
 	bool at_end; /* the log holds no more */
@@ -30,14 +31,14 @@ static void read_blocks(uv_work_t *work)
 	while (read->count < ARRAY_SIZE(read->inputs) && size < read->budget) {
 		struct input *input;
 
-		found = read->ledger->ops->next_input(read->ledger, &read->job->id, read->from, &block,
-			&bytes, &bitmap, &read->err);
+		found = read->ledger->ops->next_input(read->ledger, &read->job->id, read->from,
+			&block, &bytes, &bitmap, &read->err);
 		if (found > 0 && block >= read->upto)
 			found = 0; /* committed, but the loop has not heard of it yet */
 		if (found <= 0)
 			break;
-		found = input_decode(bytes.data, bytes.len, (const uint8_t *)bitmap.data, bitmap.len,
-			&input, &read->err);
+		found = input_decode(bytes.data, bytes.len, (const uint8_t *)bitmap.data,
+			bitmap.len, &input, &read->err);
 		if (found < 0)
 			break;
 		found = 1;
@@ -77,7 +78,8 @@ static void read_done(uv_work_t *work, int status)
 	pipeline_unlock(read->pipeline, pipeline_wake_mask(read->pipeline));
 	if (read->failed) {
 		job->cold_failed = read->err.code == ERR_STORE;
-		log_error("input_unreadable", "job=%s err=\"%s\"", job->id_text, read->err.text);
+		log_error(
+			"input_unreadable", "job=%s err=\"%s\"", job->id_text, read->err.text);
 		if (job->cold_failed)
 			job_fail(job, &read->err);
 	}

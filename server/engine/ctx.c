@@ -172,7 +172,8 @@ static int number_parts(struct stage_ctx *ctx, struct item *out, uint32_t n)
 	}
 	child_bits = ctx->item->span_bits - bits;
 	for (uint32_t k = 0; k < n; k++) {
-		out[k].part = ctx->item->part + (child_bits < 64 ? (uint64_t)k << child_bits : 0);
+		out[k].part =
+			ctx->item->part + (child_bits < 64 ? (uint64_t)k << child_bits : 0);
 		out[k].span_bits = (uint8_t)child_bits;
 	}
 	return 0;
@@ -187,7 +188,8 @@ int64_t ctx_end(struct stage_ctx *ctx, enum stage_result result)
 		ctx_fail(ctx, FAILURE_PERMANENT, "the stage failed without a reason");
 	else if (result != STAGE_OK && result != STAGE_FAILED && result != STAGE_END)
 		ctx_fail(ctx, FAILURE_PERMANENT,
-			"the stage returned %d, which is not allowed for its thread model", (int)result);
+			"the stage returned %d, which is not allowed for its thread model",
+			(int)result);
 	if (!ctx->failed && n > 1 && number_parts(ctx, out->at + ctx->mark, n) < 0)
 		ctx->failed = true;
 	if (ctx->failed) {
@@ -247,8 +249,8 @@ int stage_cancelled(struct stage_ctx *ctx)
 }
 
 /* Append an item that lies in `slab`. */
-static enum stage_result emit_item(struct stage_ctx *ctx, struct slab *slab, uint32_t off,
-	size_t len)
+static enum stage_result emit_item(
+	struct stage_ctx *ctx, struct slab *slab, uint32_t off, size_t len)
 {
 	struct item item = { .slab = slab, .off = off, .len = (uint32_t)len };
 
@@ -273,7 +275,8 @@ char *stage_reserve(struct stage_ctx *ctx, size_t len)
 			       : engine_config(ctx->run->pipeline->engine)->output_max;
 
 	if (emitter->item_bytes + len > max) {
-		ctx_fail(ctx, FAILURE_PERMANENT, "the item became more than %llu bytes (output-max)",
+		ctx_fail(ctx, FAILURE_PERMANENT,
+			"the item became more than %llu bytes (output-max)",
 			(unsigned long long)max);
 		return NULL;
 	}
@@ -301,8 +304,9 @@ enum stage_result stage_emit_reserved(struct stage_ctx *ctx, size_t len)
 	uint32_t off = emitter->used;
 
 	if (len == 0 || len > emitter->reserved) {
-		ctx_fail(ctx, FAILURE_PERMANENT, "the stage emitted %zu bytes where %u were reserved",
-			len, emitter->reserved);
+		ctx_fail(ctx, FAILURE_PERMANENT,
+			"the stage emitted %zu bytes where %u were reserved", len,
+			emitter->reserved);
 		return STAGE_FAILED;
 	}
 	flatten(emitter->slab->data + off, len);
@@ -328,8 +332,8 @@ enum stage_result stage_emit_input(struct stage_ctx *ctx)
 	return emit_item(ctx, ctx->item->slab, ctx->item->off, ctx->len);
 }
 
-enum stage_result stage_fail(struct stage_ctx *ctx, enum stage_failure kind, const char *format,
-	...)
+enum stage_result stage_fail(
+	struct stage_ctx *ctx, enum stage_failure kind, const char *format, ...)
 {
 	va_list args;
 
@@ -368,8 +372,8 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_info("stage_log", "job=%s stage=%s skipped=%u text=\"%s\"", ctx->run->pipeline->id_text,
-		ctx->run->def->name, skipped, text);
+	log_info("stage_log", "job=%s stage=%s skipped=%u text=\"%s\"",
+		ctx->run->pipeline->id_text, ctx->run->def->name, skipped, text);
 }
 
 const char *stage_state(struct stage_ctx *ctx, size_t *ret_len)

@@ -23,13 +23,13 @@ void scratch_done(struct scratch *scratch);
 
 /* Where emitted items gather. It holds a reference of each slab it wrote into. */
 struct emitter {
-	struct items out;        /* their references are taken by emitter_publish() */
-	struct slab *slab;       /* being filled; kept from batch to batch */
+	struct items out;  /* their references are taken by emitter_publish() */
+	struct slab *slab; /* being filled; kept from batch to batch */
 	uint32_t used, reserved;
-	struct slab **full;      /* earlier slabs of this batch */
+	struct slab **full; /* earlier slabs of this batch */
 	unsigned full_count, full_capacity;
-	uint64_t item_bytes;     /* emitted for the item under way */
-	bool exact;              /* make slabs to measure: calls, which emit little and late */
+	uint64_t item_bytes; /* emitted for the item under way */
+	bool exact;          /* make slabs to measure: calls, which emit little and late */
 };
 /* Give every item a reference of its slab and let go of all but the slab being filled. */
 void emitter_publish(struct emitter *emitter);

@@ -13,7 +13,8 @@ static uint64_t backoff_ns(const struct stage_def *def, unsigned attempt)
 	for (unsigned at = 0; at < attempt && ms < def->max_backoff_ms; at++)
 		ms *= 2;
 	ms = MIN(ms, def->max_backoff_ms);
-	/* Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+	/* Full jitter:
+	 * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
 	return random_below(ms * NS_PER_MS + 1);
 }
 

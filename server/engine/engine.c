@@ -292,8 +292,9 @@ static void handle_closed(uv_handle_t *handle)
 
 static void close_handles(struct engine *engine)
 {
-	uv_handle_t *handles[] = { (uv_handle_t *)&engine->look, (uv_handle_t *)&engine->calls_done,
-		(uv_handle_t *)&engine->tick, (uv_handle_t *)&engine->tell };
+	uv_handle_t *handles[] = { (uv_handle_t *)&engine->look,
+		(uv_handle_t *)&engine->calls_done, (uv_handle_t *)&engine->tick,
+		(uv_handle_t *)&engine->tell };
 
 	for (size_t at = 0; at < ARRAY_SIZE(handles); at++) {
 		engine->handles++;
@@ -309,7 +310,8 @@ static void wait_for_calls(struct engine *engine)
 {
 	uint64_t until_ns = clock_mono_ns() + 2 * NS_PER_S;
 
-	while ((atomic_load(&engine->blocking_threads) > 0 || atomic_load(&engine->open_calls) > 0) &&
+	while ((atomic_load(&engine->blocking_threads) > 0 ||
+		       atomic_load(&engine->open_calls) > 0) &&
 		clock_mono_ns() < until_ns) {
 		calls_finish(engine);
 		uv_run(engine->loop, UV_RUN_NOWAIT);
@@ -347,7 +349,8 @@ bool engine_close(struct engine *engine)
 	retention_done(engine);
 	slab_pool_trim();
 	/* A stage that never lets go keeps its pipeline, and so the engine, until exit. */
-	if (atomic_load(&engine->open_pipelines) > 0 || atomic_load(&engine->blocking_threads) > 0)
+	if (atomic_load(&engine->open_pipelines) > 0 ||
+		atomic_load(&engine->blocking_threads) > 0)
 		return stored;
 	if (engine->scheduler != NULL)
 		scheduler_free(engine->scheduler);
@@ -391,7 +394,8 @@ void engine_check_drained(struct engine *engine)
 	drained(engine->drained_arg);
 }
 
-void engine_drain(struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg)
+void engine_drain(
+	struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg)
 {
 	struct error why;
 

@@ -1,7 +1,8 @@
 /*
  * engine: jobs that run. What HTTP and the command line talk to.
  *
- *	engine_create ─► struct job ─► upload_line… ─► pipeline (compute threads) ─► ledger ─► reader_fetch
+ *	engine_create ─► struct job ─► upload_line… ─► pipeline (compute threads) ─► ledger ─►
+ *reader_fetch
  *
  * Everything here is called on the loop thread and returns at once. What has to wait for the
  * disk takes a reply: it is called later on the loop, exactly once, unless the call itself
@@ -29,14 +30,15 @@ struct engine;
 struct job;
 
 struct engine_config {
-	unsigned compute;       /* threads; 0: one a core */
-	unsigned blocking_max;  /* threads of blocking stages, in all; default 256 */
-	uint64_t item_max;      /* bytes of an item that comes in; default 1 MiB */
-	uint64_t output_max;    /* bytes that one item may become in one attempt; default 16 MiB */
-	uint64_t hot_bytes;     /* input a job keeps in memory before its first queue; 2 MiB */
-	uint64_t stall_ms;      /* no item moved for that long: stalled; default 60,000 */
-	uint64_t flush_ms;      /* results wait at most this long for company; default 50 */
-	uint64_t reserve_bytes; /* of the ledger, kept for what was accepted; default 1/16 of max */
+	unsigned compute;      /* threads; 0: one a core */
+	unsigned blocking_max; /* threads of blocking stages, in all; default 256 */
+	uint64_t item_max;     /* bytes of an item that comes in; default 1 MiB */
+	uint64_t output_max; /* bytes that one item may become in one attempt; default 16 MiB */
+	uint64_t hot_bytes;  /* input a job keeps in memory before its first queue; 2 MiB */
+	uint64_t stall_ms;   /* no item moved for that long: stalled; default 60,000 */
+	uint64_t flush_ms;   /* results wait at most this long for company; default 50 */
+	uint64_t reserve_bytes; /* of the ledger, kept for what was accepted; default 1/16 of
+				   max */
 	unsigned jobs_max;      /* that are not done; default 10,000 */
 	unsigned cache_max;     /* done jobs kept in memory; default 1,000 */
 	unsigned keys_max;      /* idempotency keys a job; default 10,000 */
@@ -52,7 +54,8 @@ int engine_open(const struct engine_config *config, uv_loop_t *loop, struct ledg
  * `drain_ms`, commit, then call `drained`. Calling it again with 0 ends it at once. Nothing
  * is lost either way: what had no outcome runs at the next start.
  */
-void engine_drain(struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg);
+void engine_drain(
+	struct engine *engine, uint64_t drain_ms, void (*drained)(void *arg), void *arg);
 /*
  * Ends the threads, commits, frees. After `drained`, or where no job was ever made. False: the
  * store could not be written to the end, and what was under way runs again at the next start.
@@ -80,8 +83,8 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
  * Would its stages open? Makes nothing; the reply has no job. Takes the definition, also on
  * failure. ERR_DEFINITION, its text begins with a JSON pointer.
  */
-int engine_check(struct engine *engine, struct definition *definition, job_reply reply, void *arg,
-	struct error *err);
+int engine_check(struct engine *engine, struct definition *definition, job_reply reply,
+	void *arg, struct error *err);
 /* Jobs that are not done, and some that are; NULL otherwise: then ask engine_fetch(). */
 struct job *engine_find(struct engine *engine, const struct id *id);
 /* Any job; reads the ledger on another thread where needed. ERR_JOB_NOT_FOUND. */
@@ -124,7 +127,8 @@ int job_retry(struct job *job, const uint64_t *items, size_t count,
 
 /* Results before number `upto` were read and are not needed again (`leat run`, /v1/run). */
 int job_trim_results(struct job *job, uint64_t upto, struct error *err);
-/* The same of failures with numbers from `from` on (`leat run`): they cannot be retried then. */
+/* The same of failures with numbers from `from` on (`leat run`): they cannot be retried then.
+ */
 int job_trim_failures(struct job *job, uint64_t from, uint64_t upto, struct error *err);
 
 /* ---- waiting for something to happen to a job ---- */

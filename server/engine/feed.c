@@ -15,7 +15,8 @@ void pipeline_add_input(struct pipeline *pipeline, struct input *input)
 		input_unref_n(input, 1);
 		return;
 	}
-	/* The maker's reference is from here on that of `inputs`; add the inbox's and the items'. */
+	/* The maker's reference is from here on that of `inputs`; add the inbox's and the
+	 * items'. */
 	input_ref_n(input, input->count + 1);
 	input->placed_ns = clock_mono_ns();
 	list_append(&pipeline->inbox, &input->link);
@@ -95,7 +96,8 @@ static bool feed_part(struct pipeline *pipeline, struct input *input, uint32_t i
 	/* Before it goes: where there is no map stage it is over at once. */
 	if (input->fed_parts + 1 == count)
 		input->fate[index] |= FATE_FED;
-	if (!feed_to(pipeline, MAX(pipeline->first, (unsigned)input->retries[at].head.stage), &item)) {
+	if (!feed_to(pipeline, MAX(pipeline->first, (unsigned)input->retries[at].head.stage),
+		    &item)) {
 		input->fate[index] &= (uint8_t)~FATE_FED;
 		return false;
 	}
@@ -167,22 +169,24 @@ static bool may_feed(const struct pipeline *pipeline)
 		return false;
 	if (pipeline->held_bytes > (16u << 20) && pipeline->fed > pipeline->over)
 		return false;
-	return !pipeline->def->ordered || pipeline->fed - pipeline->over_released < pipeline->window;
+	return !pipeline->def->ordered ||
+	       pipeline->fed - pipeline->over_released < pipeline->window;
 }
 
 bool pipeline_worth_waiting(struct pipeline *pipeline)
 {
 	uint64_t hot = engine_config(pipeline->engine)->hot_bytes, patient_until_ns;
 
-	/* The next block must go in, or it would be cold. Half-empty is soon enough to be told: a
-	 * wake-up costs more than an item. */
+	/* The next block must go in, or it would be cold. Half-empty is soon enough to be told:
+	 * a wake-up costs more than an item. */
 	hot -= MIN(hot, (uint64_t)BLOCK_SIZE_MAX);
 	if (pipeline->room_wanted)
 		hot /= 2;
-	if (pipeline->cold || pipeline->paused || pipeline->stopped || list_empty(&pipeline->inbox) ||
-		pipeline->inbox_bytes < hot)
+	if (pipeline->cold || pipeline->paused || pipeline->stopped ||
+		list_empty(&pipeline->inbox) || pipeline->inbox_bytes < hot)
 		return false;
-	patient_until_ns = LIST_ENTRY(pipeline->inbox.next, struct input, link)->placed_ns + PATIENCE_NS;
+	patient_until_ns =
+		LIST_ENTRY(pipeline->inbox.next, struct input, link)->placed_ns + PATIENCE_NS;
 	if (clock_mono_ns() >= patient_until_ns)
 		return false;
 	pipeline_due(pipeline, patient_until_ns);
@@ -214,8 +218,8 @@ void pipeline_drain_overflow(struct pipeline *pipeline)
 
 		if (left == 0)
 			continue;
-		run->overflow_at += queue_push_fitting(queue, run->overflow.at + run->overflow_at,
-			MIN(left, queue_room(queue)));
+		run->overflow_at += queue_push_fitting(queue,
+			run->overflow.at + run->overflow_at, MIN(left, queue_room(queue)));
 		if (run->overflow_at == run->overflow.count)
 			run->overflow.count = run->overflow_at = 0;
 	}

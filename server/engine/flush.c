@@ -69,7 +69,8 @@ int flush_outcome(struct flush *flush, struct input *input, uint32_t index, uint
 	uint32_t results, uint32_t failures)
 {
 	if (flush->outcome_count == flush->outcome_capacity) {
-		uint32_t capacity = flush->outcome_capacity == 0 ? 16 : flush->outcome_capacity * 2;
+		uint32_t capacity =
+			flush->outcome_capacity == 0 ? 16 : flush->outcome_capacity * 2;
 		struct outcome *outcomes =
 			mem_realloc(flush->outcomes, capacity * sizeof(*outcomes));
 
@@ -79,9 +80,11 @@ int flush_outcome(struct flush *flush, struct input *input, uint32_t index, uint
 		flush->outcome_capacity = capacity;
 	}
 	flush->last_block = MAX(flush->last_block, input->number);
-	flush->outcomes[flush->outcome_count++] = (struct outcome){
-		.input = input, .index = index, .results = results, .failures = failures, .fate = fate
-	};
+	flush->outcomes[flush->outcome_count++] = (struct outcome){ .input = input,
+		.index = index,
+		.results = results,
+		.failures = failures,
+		.fate = fate };
 	return 0;
 }
 
@@ -92,7 +95,8 @@ static struct result_chunk *chunk_new(struct flush *flush, uint32_t len)
 	bool small = flush->chunks == NULL && len < SMALL_LINES;
 	uint32_t items = small ? SMALL_ITEMS : BLOCK_ITEMS_MAX;
 	size_t fixed = sizeof(struct result_chunk) + items * sizeof(uint64_t);
-	size_t size = small ? fixed + SMALL_LINES : MAX((size_t)BLOCK_SIZE_MAX, fixed + len + 1);
+	size_t size =
+		small ? fixed + SMALL_LINES : MAX((size_t)BLOCK_SIZE_MAX, fixed + len + 1);
 	struct slab *slab = slab_new(size);
 	struct result_chunk *chunk;
 
@@ -140,8 +144,8 @@ int flush_result(struct flush *flush, uint64_t item, const char *text, uint32_t 
 	return 0;
 }
 
-int flush_failure_at(struct flush *flush, struct failure_rec ***place, const void *record,
-	size_t len)
+int flush_failure_at(
+	struct flush *flush, struct failure_rec ***place, const void *record, size_t len)
 {
 	struct failure_rec *failure = mem_alloc(sizeof(*failure) + len);
 
@@ -176,7 +180,8 @@ static const char *chunk_seal(struct result_chunk *chunk, size_t *ret_len)
 	struct result_head head = { .version = BLOCK_VERSION, .count = chunk->count };
 
 	if (!chunk->sealed) {
-		/* When all places are taken the head comes to lie in chunk->head, made for it. */
+		/* When all places are taken the head comes to lie in chunk->head, made for it.
+		 */
 		memmove(items, chunk->items, items_len);
 		head.checksum = block_checksum(items, items_len + chunk->lines_len);
 		memcpy(items - sizeof(head), &head, sizeof(head));
@@ -199,8 +204,8 @@ static int apply_results(struct flush *flush, struct ledger *ledger, struct erro
 			(chunk != flush->chunks && fault_planted("lost-results")))
 			continue;
 		bytes = chunk_seal(chunk, &len);
-		if (ledger->ops->append(ledger, &job->id, LEDGER_RESULTS, job->next.results, bytes,
-			    len, err) < 0)
+		if (ledger->ops->append(ledger, &job->id, LEDGER_RESULTS, job->next.results,
+			    bytes, len, err) < 0)
 			return -1;
 		job->next.results += chunk->count;
 		job->next.result_bytes += chunk->lines_len;
@@ -214,8 +219,8 @@ static int apply_failures(struct flush *flush, struct ledger *ledger, struct err
 	struct failure_rec *failure;
 
 	for (failure = flush->failures; failure != NULL; failure = failure->next)
-		if (ledger->ops->append(ledger, &job->id, LEDGER_FAILURES, job->next.next_failure++,
-			    failure->bytes, failure->len, err) < 0)
+		if (ledger->ops->append(ledger, &job->id, LEDGER_FAILURES,
+			    job->next.next_failure++, failure->bytes, failure->len, err) < 0)
 			return -1;
 	return 0;
 }
@@ -243,7 +248,8 @@ struct walk {
 	const char *line;
 };
 
-static void walk_next(struct walk *walk, uint64_t *ret_item, const char **ret_line, uint32_t *ret_len)
+static void walk_next(
+	struct walk *walk, uint64_t *ret_item, const char **ret_line, uint32_t *ret_len)
 {
 	while (walk->index == walk->chunk->count) {
 		walk->chunk = walk->chunk->next;
@@ -271,7 +277,8 @@ static int copy_kept(struct flush *flush, struct result_chunk *from)
 
 		for (uint32_t n = 0; n < outcome->results; n++) {
 			walk_next(&walk, &item, &line, &len);
-			if (!outcome->input->refused && flush_result(flush, item, line, len) < 0)
+			if (!outcome->input->refused &&
+				flush_result(flush, item, line, len) < 0)
 				return -1;
 		}
 	}
@@ -351,7 +358,8 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 
 	assert_on(ROLE_COMMIT);
 	if (job_is_sealed(job))
-		return 0; /* cancelled or failed between gathering and this: its counts are final */
+		return 0; /* cancelled or failed between gathering and this: its counts are
+			     final */
 	if (any_refused(flush) && !fault_planted("refused-kept") && drop_refused(flush) < 0)
 		return error_no_memory(err);
 	job_touch(job);

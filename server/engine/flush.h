@@ -9,7 +9,8 @@
  * Results stand in the order of the outcomes that own them, so that the results of a block
  * that was refused (disk full) can be told from the others.
  *
- * Life: gathered under the pipeline's lock ─► submitted ─► applied ─► done on the loop ─► freed.
+ * Life: gathered under the pipeline's lock ─► submitted ─► applied ─► done on the loop ─►
+ * freed.
  */
 #ifndef LEAT_ENGINE_FLUSH_H
 #define LEAT_ENGINE_FLUSH_H
@@ -47,10 +48,10 @@ struct flush {
 	uint32_t outcome_count, outcome_capacity;
 	struct result_chunk *chunks, *last_chunk;
 	struct failure_rec *failures, **failures_end;
-	uint64_t bytes;     /* of results and failures */
-	uint64_t accounted; /* of that, in the pipeline's flush_bytes */
-	uint64_t last_block; /* highest number of a block with an outcome here */
-	uint32_t settles;   /* outcomes, those of refused blocks included */
+	uint64_t bytes;              /* of results and failures */
+	uint64_t accounted;          /* of that, in the pipeline's flush_bytes */
+	uint64_t last_block;         /* highest number of a block with an outcome here */
+	uint32_t settles;            /* outcomes, those of refused blocks included */
 	struct stage_counts *stages; /* the pipeline's at the time it was taken */
 	uint64_t first_ns;
 	/* with a sink: its items, and its state after them */
@@ -69,8 +70,8 @@ int flush_outcome(struct flush *flush, struct input *input, uint32_t index, uint
 int flush_result(struct flush *flush, uint64_t item, const char *text, uint32_t len);
 int flush_failure(struct flush *flush, const void *record, size_t len);
 /* The same in the middle, at `*place`, which moves on behind it. */
-int flush_failure_at(struct flush *flush, struct failure_rec ***place, const void *record,
-	size_t len);
+int flush_failure_at(
+	struct flush *flush, struct failure_rec ***place, const void *record, size_t len);
 
 /* The commit_op's functions are set by this. */
 void flush_arm(struct flush *flush);

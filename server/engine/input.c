@@ -113,7 +113,8 @@ struct input *input_new(struct slab *slab, uint32_t size, const struct block_hea
 	if (offsets != NULL)
 		memcpy(input->offsets, offsets, (head->count + 1) * sizeof(offsets[0]));
 	else
-		indexed = head->kind == BLOCK_RETRIES ? index_retries(input, head->count) : index_lines(input);
+		indexed = head->kind == BLOCK_RETRIES ? index_retries(input, head->count)
+						      : index_lines(input);
 	if (!indexed) {
 		*ret_damaged = head->kind == BLOCK_LINES ||
 			       (input->retries != NULL && input->groups != NULL);

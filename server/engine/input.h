@@ -5,7 +5,8 @@
  * others, and, for the commit thread, which items are done on disk.
  *
  *	made by an upload, a source or a read of the ledger
- *	 ─► inbox (fed item by item into the first queue) ─► in flight ─► every item committed ─► freed
+ *	 ─► inbox (fed item by item into the first queue) ─► in flight ─► every item committed
+ *─► freed
  *
  * Owner: references, one for each item that has no committed outcome and one for the maker.
  * Thread: `parts`, `fate`, `held`, `fed` belong to the pipeline's lock; `done`, `next`,
@@ -31,29 +32,33 @@ struct held {
 	struct buf failure; /* a failure's record */
 };
 
+/* A failed part that runs again. */
+struct retry {
+	struct retry_head head;
+	uint32_t offset; /* of its text in the slab */
+};
+
 enum {
 	FATE_RESULTS = 1, /* left a result, or reached the sink */
 	FATE_FAILED = 2,
-	FATE_OVER = 4,    /* no part is under way */
-	FATE_DONE = 8,    /* was done before it came into memory */
+	FATE_OVER = 4, /* no part is under way */
+	FATE_DONE = 8, /* was done before it came into memory */
 	FATE_FED = 16,
 };
 
 struct input {
 	_Atomic uint32_t refs;
-	struct list link; /* pipeline: inbox */
+	struct list link;  /* pipeline: inbox */
 	struct list order; /* pipeline: order of release, when the job is ordered */
 	uint64_t number, first_item;
 	uint32_t count; /* of items */
 	enum block_kind kind;
-	struct slab *slab;  /* head and texts as they are stored, sealed */
-	uint32_t size;      /* of that */
-	uint32_t *offsets;  /* lines: of the texts; count + 1 of them: a text ends before its NUL */
+	struct slab *slab; /* head and texts as they are stored, sealed */
+	uint32_t size;     /* of that */
+	uint32_t *offsets; /* lines: of the texts; count + 1 of them: a text ends before its NUL
+			    */
 	/* BLOCK_RETRIES: the failed parts; those of item i are groups[i]..groups[i + 1] */
-	struct retry {
-		struct retry_head head;
-		uint32_t offset;
-	} *retries;
+	struct retry *retries;
 	uint32_t *groups;
 
 	bool placed;        /* it was handed to the pipeline */
@@ -64,7 +69,7 @@ struct input {
 	struct held **held; /* NULL until one is needed */
 
 	struct id job;
-	struct list touched; /* commit thread: in this transaction */
+	struct list touched;  /* commit thread: in this transaction */
 	uint8_t *done, *next; /* bitmaps: committed, and in the open transaction */
 	uint32_t done_count, next_count;
 	bool stored, stored_next, refused;

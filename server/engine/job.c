@@ -184,8 +184,8 @@ void job_stop_pipeline(struct job *job)
 		return;
 	pipeline_lock(pipeline);
 	append_release(pipeline, APPEND_ALL);
-	/* What is over is over: it goes to disk in front of the job's end. A sink has not seen its
-	 * part yet, that is dropped. */
+	/* What is over is over: it goes to disk in front of the job's end. A sink has not seen
+	 * its part yet, that is dropped. */
 	flush = pipeline->sink != NULL || pipeline->stopped
 			? NULL
 			: tail_take(pipeline, clock_mono_ns(), true);
@@ -252,8 +252,8 @@ static char *problem_text(const struct error *why)
 	char *text;
 
 	snprintf(type, sizeof(type), "/problems/%s", info->slug);
-	problem = json_pack("{s:s, s:s, s:s}", "type", type, "title", info->title, "detail",
-		why->text);
+	problem = json_pack(
+		"{s:s, s:s, s:s}", "type", type, "title", info->title, "detail", why->text);
 	text = json_text(problem, JSON_COMPACT);
 	json_decref(problem);
 	return text;
@@ -265,7 +265,8 @@ void job_fail(struct job *job, const struct error *why)
 
 	if (!job_state_may_follow(job->state, JOB_FAILED))
 		return;
-	/* Without memory the reason stands: the next look, or the next tick, comes back here. */
+	/* Without memory the reason stands: the next look, or the next tick, comes back here.
+	 */
 	if (move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL) < 0)
 		return;
 	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
@@ -335,7 +336,8 @@ static bool over_limits(struct job *job, struct error *ret_why)
 			       "%llu of %llu items failed; limits.max_failure_ratio allows %g",
 			       (unsigned long long)record->failed, (unsigned long long)finished,
 			       limits->max_failure_ratio) < 0;
-	if (limits->deadline_ms > 0 && clock_wall_ms() > record->created_ms + limits->deadline_ms)
+	if (limits->deadline_ms > 0 &&
+		clock_wall_ms() > record->created_ms + limits->deadline_ms)
 		return error_set(ret_why, ERR_JOB_DEADLINE,
 			       "limits.deadline_ms (%llu) has passed",
 			       (unsigned long long)limits->deadline_ms) < 0;
@@ -520,7 +522,8 @@ int job_close_input(struct job *job, job_reply reply, void *arg, struct error *e
 		pthread_mutex_unlock(&job->pipeline->lock);
 	}
 	return job_submit(job,
-		(struct job_op){ .change = change_closed, .must = true, .reply = reply, .arg = arg },
+		(struct job_op){
+			.change = change_closed, .must = true, .reply = reply, .arg = arg },
 		err);
 }
 
@@ -561,8 +564,11 @@ int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 		return error_no_memory(err);
 	*cancel = (struct cancel){ reply, arg };
 	if (job_submit(job,
-		    (struct job_op){ .change = change_erasing, .must = true, .stops = true,
-			    .reply = deleted, .arg = cancel },
+		    (struct job_op){ .change = change_erasing,
+			    .must = true,
+			    .stops = true,
+			    .reply = deleted,
+			    .arg = cancel },
 		    err) < 0) {
 		mem_free(cancel);
 		return -1;

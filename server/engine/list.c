@@ -31,7 +31,8 @@ static bool labels_match(const json_t *wanted, const json_t *labels)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)wanted, key, value) {
+	json_object_foreach((json_t *)wanted, key, value)
+	{
 		if (!json_equal(value, json_object_get(labels, key)))
 			return false;
 	}
@@ -165,7 +166,8 @@ static void list_read(uv_work_t *work, int status)
 		listing->failed = true;
 		error_no_memory(&listing->err);
 	}
-	listing->reply(listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
+	listing->reply(
+		listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
 	/* the array is the callee's now */
 	listing_free(listing);
 	engine_check_drained(engine);

@@ -64,7 +64,8 @@ static void arm_timer(struct job *job, struct pipeline *pipeline)
 
 	pipeline_lock(pipeline);
 	due_ns = pipeline->timer_due_ns;
-	if (due_ns == 0 || (pipeline->timer_armed_ns != 0 && pipeline->timer_armed_ns <= due_ns) ||
+	if (due_ns == 0 ||
+		(pipeline->timer_armed_ns != 0 && pipeline->timer_armed_ns <= due_ns) ||
 		make_timer(job) < 0) { /* without memory: the next look or tick tries again */
 		pthread_mutex_unlock(&pipeline->lock);
 		return;

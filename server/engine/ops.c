@@ -8,7 +8,7 @@
 #include "engine/flush.h"
 #include "engine/internal.h"
 
-#define ERASE_BYTES (4u << 20) /* in one transaction */
+#define ERASE_BYTES  (4u << 20) /* in one transaction */
 #define ERASE_BLOCKS 64
 
 /* ---- the transaction's side; commit thread ---- */
@@ -30,7 +30,8 @@ bool job_is_sealed(const struct job *job)
 int job_put_state(struct job *job, enum state_of of, const struct buf *state, struct error *err)
 {
 	job_touch(job);
-	return states_put(&job->states, of, state->data, state->len) < 0 ? error_no_memory(err) : 0;
+	return states_put(&job->states, of, state->data, state->len) < 0 ? error_no_memory(err)
+									 : 0;
 }
 
 void input_touch(struct engine *engine, struct input *input)
@@ -53,14 +54,14 @@ static int write_input(struct engine *engine, struct ledger *ledger, const struc
 		input->stored_next = false;
 		return input->stored ? ops->drop_input(ledger, job, input->number, err) : 0;
 	}
-	if (!input->stored &&
-		ops->put_input(ledger, job, input->number, input->slab->data, input->size, err) < 0)
+	if (!input->stored && ops->put_input(ledger, job, input->number, input->slab->data,
+				      input->size, err) < 0)
 		return -1;
 	input->stored_next = true;
 	if (input->next_count == 0)
 		return 0;
-	return ops->put_done(ledger, job, input->number, input->next, bitmap_size(input->count),
-		err);
+	return ops->put_done(
+		ledger, job, input->number, input->next, bitmap_size(input->count), err);
 }
 
 /* What pass_text() had to move. */
@@ -81,7 +82,8 @@ static int write_record(struct job *job, struct ledger *ledger, struct error *er
 		job_record_encode(&job->next, &record) < 0)
 		done = error_no_memory(err);
 	else
-		done = ledger->ops->put_job(ledger, &job->id, NULL, 0, record.data, record.len, err);
+		done = ledger->ops->put_job(
+			ledger, &job->id, NULL, 0, record.data, record.len, err);
 	buf_done(&record);
 	return done;
 }
@@ -205,8 +207,8 @@ static void sooner(uint64_t *again_ns, uint64_t due_ns)
 }
 
 /* Lock held: what is due of one pipeline; it stays on the list while there is more. */
-static void gather_from(struct pipeline *pipeline, uint64_t now_ns, struct list *ops,
-	uint64_t *again_ns)
+static void gather_from(
+	struct pipeline *pipeline, uint64_t now_ns, struct list *ops, uint64_t *again_ns)
 {
 	struct flush *flush;
 
@@ -318,7 +320,8 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 		job->next.expires_ms = job->next.finished_ms + job->def->retention_ms;
 	if (definition == NULL)
 		return 0;
-	return ledger->ops->put_job(ledger, &job->id, definition, strlen(definition), NULL, 0, err);
+	return ledger->ops->put_job(
+		ledger, &job->id, definition, strlen(definition), NULL, 0, err);
 }
 
 static void submitted_free(struct submitted *submitted)
@@ -395,8 +398,8 @@ static int erase_input(struct erase *erase, struct ledger *ledger, struct error 
 	int found = 1;
 
 	for (unsigned n = 0; n < ERASE_BLOCKS; n++) {
-		found = ledger->ops->next_input(ledger, &erase->job->id, from, &block, &bytes, &bitmap,
-			err);
+		found = ledger->ops->next_input(
+			ledger, &erase->job->id, from, &block, &bytes, &bitmap, err);
 		if (found > 0 &&
 			ledger->ops->drop_input(ledger, &erase->job->id, block, err) < 0)
 			found = -1;
@@ -416,8 +419,8 @@ static int erase_apply(struct commit_op *op, struct ledger *ledger, struct error
 
 	if (erase->what == ERASE_INPUT)
 		return erase_input(erase, ledger, err);
-	return ledger->ops->erase(ledger, &erase->job->id, erase->what == ERASE_ALL, ERASE_BYTES,
-		&erase->more, err);
+	return ledger->ops->erase(ledger, &erase->job->id, erase->what == ERASE_ALL,
+		ERASE_BYTES, &erase->more, err);
 }
 
 static void erase_done(struct commit_op *op, const struct error *err)
@@ -479,8 +482,8 @@ static void trim_done(struct commit_op *op, const struct error *err)
 	mem_free(trim);
 }
 
-static int submit_trim(struct job *job, enum ledger_log log, uint64_t from, uint64_t upto,
-	struct error *err)
+static int submit_trim(
+	struct job *job, enum ledger_log log, uint64_t from, uint64_t upto, struct error *err)
 {
 	struct trim *trim = mem_zalloc(sizeof(*trim));
 

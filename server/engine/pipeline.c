@@ -57,7 +57,8 @@ static uint64_t window_size(const struct pipeline *pipeline)
 	uint64_t window = 1024;
 
 	for (unsigned at = 0; at < pipeline->count; at++)
-		window += 2 * (pipeline->stages[at].queue.max_items + pipeline->stages[at].workers);
+		window += 2 *
+			  (pipeline->stages[at].queue.max_items + pipeline->stages[at].workers);
 	return window;
 }
 
@@ -108,7 +109,8 @@ struct pipeline *pipeline_ref(struct pipeline *pipeline)
 	return pipeline;
 }
 
-/* The last reference is gone: stage code (close) must not run on the loop, so a task does it. */
+/* The last reference is gone: stage code (close) must not run on the loop, so a task does it.
+ */
 void pipeline_unref(struct pipeline *pipeline)
 {
 	if (atomic_fetch_sub_explicit(&pipeline->refs, 1, memory_order_acq_rel) == 1)
@@ -123,7 +125,8 @@ static void drop_input(struct input *input)
 
 static void stage_run_done(struct stage_run *run)
 {
-	items_unref(run->overflow.at + run->overflow_at, run->overflow.count - run->overflow_at);
+	items_unref(
+		run->overflow.at + run->overflow_at, run->overflow.count - run->overflow_at);
 	mem_free(run->overflow.at);
 	queue_done(&run->queue);
 	mem_free(run->latency);
@@ -140,9 +143,9 @@ void pipeline_free(struct pipeline *pipeline)
 	if (pipeline->flush != NULL)
 		flush_free(pipeline->flush);
 	LIST_EACH(&pipeline->inbox, link)
-		input_unref_n(LIST_ENTRY(link, struct input, link), 1);
+	input_unref_n(LIST_ENTRY(link, struct input, link), 1);
 	LIST_EACH(&pipeline->inputs, link)
-		drop_input(LIST_ENTRY(link, struct input, order));
+	drop_input(LIST_ENTRY(link, struct input, order));
 	mem_free(pipeline->delayed);
 	mem_free(pipeline->report);
 	buf_done(&pipeline->source_state);
@@ -168,7 +171,8 @@ static bool wants_async(struct pipeline *pipeline, uint64_t now_ns)
 		struct stage_run *run = &pipeline->stages[at];
 
 		if ((run->stage->threads == STAGE_ASYNC ||
-			    (run->stage->threads == STAGE_BLOCKING && run->idle_threads == 0)) &&
+			    (run->stage->threads == STAGE_BLOCKING &&
+				    run->idle_threads == 0)) &&
 			pipeline_startable(pipeline, run, now_ns) > 0)
 			return true;
 	}
@@ -178,14 +182,16 @@ static bool wants_async(struct pipeline *pipeline, uint64_t now_ns)
 bool pipeline_timer_is_late(const struct pipeline *pipeline)
 {
 	return pipeline->timer_due_ns != 0 &&
-	       (pipeline->timer_armed_ns == 0 || pipeline->timer_due_ns < pipeline->timer_armed_ns);
+	       (pipeline->timer_armed_ns == 0 ||
+		       pipeline->timer_due_ns < pipeline->timer_armed_ns);
 }
 
 static bool wants_loop(struct pipeline *pipeline)
 {
 	if (pipeline->failure.code != ERR_NONE || pipeline->report_done)
 		return true;
-	if (pipeline->room_wanted && pipeline->backlog_bytes < pipeline->def->backlog_bytes / 8 * 7 &&
+	if (pipeline->room_wanted &&
+		pipeline->backlog_bytes < pipeline->def->backlog_bytes / 8 * 7 &&
 		!pipeline_worth_waiting(pipeline))
 		return true;
 	if (cold_is_due(pipeline))
@@ -211,10 +217,12 @@ unsigned pipeline_wake_mask(struct pipeline *pipeline)
 	unsigned wake = 0;
 
 	if (pipeline->stopped)
-		return pipeline->in_hand == 0 || pipeline->failure.code != ERR_NONE ? WAKE_LOOP : 0;
+		return pipeline->in_hand == 0 || pipeline->failure.code != ERR_NONE ? WAKE_LOOP
+										    : 0;
 	pipeline_feed(pipeline);
 	pipeline_drain_overflow(pipeline);
-	if (activation_possible(pipeline) || source_possible(pipeline) || sink_possible(pipeline))
+	if (activation_possible(pipeline) || source_possible(pipeline) ||
+		sink_possible(pipeline))
 		wake |= WAKE_COMPUTE;
 	if (wants_loop(pipeline))
 		wake |= WAKE_LOOP;
@@ -266,8 +274,8 @@ void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
 		return;
 	}
 	if (run->overflow.count == run->overflow_at)
-		pushed = queue_push_fitting(&run[1].queue, outputs,
-			MIN((uint64_t)n, queue_room(&run[1].queue)));
+		pushed = queue_push_fitting(
+			&run[1].queue, outputs, MIN((uint64_t)n, queue_room(&run[1].queue)));
 	for (uint32_t at = pushed; at < n; at++) {
 		if (items_push(&run->overflow, &outputs[at]) < 0) {
 			pipeline_lost(pipeline);
@@ -283,8 +291,10 @@ void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
  */
 void pipeline_lost(struct pipeline *pipeline)
 {
-	error_set(&pipeline->failure, ERR_NO_MEMORY, "memory ran out while items were handed on");
-	/* Not one outcome more: half of an item may stand in the flush, and order may be promised. */
+	error_set(
+		&pipeline->failure, ERR_NO_MEMORY, "memory ran out while items were handed on");
+	/* Not one outcome more: half of an item may stand in the flush, and order may be
+	 * promised. */
 	if (pipeline->flush != NULL) {
 		pipeline->flush_bytes -= MIN(pipeline->flush_bytes, pipeline->flush->bytes);
 		flush_free(TAKE(pipeline->flush));
@@ -306,7 +316,8 @@ static void fail_job(struct pipeline *pipeline, const struct stage_run *run,
 	const struct item *item, const struct verdict *verdict)
 {
 	if (pipeline->failure.code == ERR_NONE)
-		error_set(&pipeline->failure, ERR_JOB_ITEM, "item %llu failed at stage '%s': %s",
+		error_set(&pipeline->failure, ERR_JOB_ITEM,
+			"item %llu failed at stage '%s': %s",
 			(unsigned long long)input_item_number(item->input, item->index),
 			run->def->name, verdict->text);
 }
@@ -314,14 +325,16 @@ static void fail_job(struct pipeline *pipeline, const struct stage_run *run,
 void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct item *item,
 	const struct verdict *verdict)
 {
-	bool again = verdict->kind != FAILURE_PERMANENT && item->attempt + 1u < run->def->attempts;
+	bool again =
+		verdict->kind != FAILURE_PERMANENT && item->attempt + 1u < run->def->attempts;
 
 	if (pipeline->stopped)
 		goto drop;
 	if (again) {
 		if (pipeline_try_again(pipeline, run, item) == 0)
 			return;
-		pipeline_lost(pipeline); /* an item does not lose its attempts for want of memory */
+		pipeline_lost(
+			pipeline); /* an item does not lose its attempts for want of memory */
 		goto drop;
 	}
 	run->counts.failed++;
@@ -331,4 +344,3 @@ void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct it
 drop:
 	slab_unref(item->slab);
 }
-

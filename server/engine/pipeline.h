@@ -1,9 +1,9 @@
 /*
  * pipeline: the stages of one job at work, and the queues between them.
  *
- *	inbox ─feed─► queue 0 ─► stage 0 ×w ─► queue 1 ─► … ─► last stage ×w ─► tail ─► flush (commit thread)
- *	  ▲ blocks in memory, in order                                        │
- *	  └ uploads, sources, reads of the ledger        sink ◄── finished ───┘ (where the job has one)
+ *	inbox ─feed─► queue 0 ─► stage 0 ×w ─► queue 1 ─► … ─► last stage ×w ─► tail ─► flush
+ *(commit thread) ▲ blocks in memory, in order                                        │ └
+ *uploads, sources, reads of the ledger        sink ◄── finished ───┘ (where the job has one)
  *
  * One lock a pipeline covers its queues, its inputs and its tail. It is held for moments: to
  * take a batch, and to give one back; never while stage code runs, never during I/O. What the
@@ -89,7 +89,7 @@ struct stage_run {
 	double tokens;             /* rate */
 	uint64_t tokens_ns;
 
-	struct list calls; /* async and blocking: under way, oldest first */
+	struct list calls;              /* async and blocking: under way, oldest first */
 	unsigned threads, idle_threads; /* blocking */
 	pthread_cond_t work;            /* blocking: a thread may find something */
 	bool asked;                     /* loop's: for a thread, beyond blocking_max */
@@ -113,45 +113,45 @@ struct pipeline {
 
 	struct stage_run *stages;
 	unsigned count;
-	unsigned first, end; /* maps are stages[first..end) */
+	unsigned first, end;             /* maps are stages[first..end) */
 	struct stage_run *source, *sink; /* NULL: none */
 
 	/* input */
 	struct list inbox;  /* inputs not fed whole, in order */
 	struct list inputs; /* those with items not released, in order */
 	uint64_t inbox_bytes;
-	uint64_t backlog_bytes;     /* accepted and not begun, in memory or not */
+	uint64_t backlog_bytes; /* accepted and not begun, in memory or not */
 	uint64_t next_block, next_item;
-	struct list lazy;           /* appends held back, in order (append.h) */
-	uint64_t appending_bytes;   /* appended, not committed yet */
-	uint64_t cold_from;         /* first block that is only in the ledger */
-	uint64_t stored_upto;       /* blocks below are in the ledger, or were refused */
-	bool cold;                  /* there are such blocks */
-	bool room_wanted;           /* an upload waits for the backlog */
+	struct list lazy;         /* appends held back, in order (append.h) */
+	uint64_t appending_bytes; /* appended, not committed yet */
+	uint64_t cold_from;       /* first block that is only in the ledger */
+	uint64_t stored_upto;     /* blocks below are in the ledger, or were refused */
+	bool cold;                /* there are such blocks */
+	bool room_wanted;         /* an upload waits for the backlog */
 	bool source_busy, source_ended;
-	uint64_t source_due_ns;     /* after a transient failure */
+	uint64_t source_due_ns; /* after a transient failure */
 	unsigned source_attempts;
 	struct buf source_state;
 
 	/* flow */
 	bool paused, stopped, no_feed;
-	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush, and
-	 * with that flush on disk (or dropped with its refused block) */
+	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush,
+	 * and with that flush on disk (or dropped with its refused block) */
 	uint64_t fed, begun, over, over_released, settled;
-	uint64_t in_hand;          /* activations and calls under way */
+	uint64_t in_hand; /* activations and calls under way */
 	struct delayed *delayed;
 	unsigned delayed_count, delayed_capacity;
-	uint64_t timer_due_ns;   /* earliest time at which it must be looked at again; 0: none */
+	uint64_t timer_due_ns; /* earliest time at which it must be looked at again; 0: none */
 	uint64_t timer_armed_ns; /* what the loop has set its timer to; 0: none */
-	uint64_t moved_ns;     /* an item moved */
+	uint64_t moved_ns;       /* an item moved */
 
 	/* tail */
-	struct flush *flush;      /* gathering; NULL: nothing */
-	uint64_t flush_bytes;     /* in it and in those submitted, not yet committed */
-	unsigned flushes;         /* taken, with a sink or submitted, not yet committed */
-	uint64_t window;          /* ordered: items that may be between feed and release */
-	uint64_t held_bytes;      /* results that wait for their turn or their siblings */
-	bool dirty;               /* on the engine's list of pipelines with something to flush */
+	struct flush *flush;  /* gathering; NULL: nothing */
+	uint64_t flush_bytes; /* in it and in those submitted, not yet committed */
+	unsigned flushes;     /* taken, with a sink or submitted, not yet committed */
+	uint64_t window;      /* ordered: items that may be between feed and release */
+	uint64_t held_bytes;  /* results that wait for their turn or their siblings */
+	bool dirty;           /* on the engine's list of pipelines with something to flush */
 	struct list dirty_link;
 	uint64_t flush_due_ns;
 	bool sink_busy, report_wanted, report_done;

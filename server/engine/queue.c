@@ -58,7 +58,8 @@ int queue_push(struct queue *queue, const struct item *items, uint32_t count)
 	if (grow(queue, queue->count + count) < 0)
 		return -1;
 	for (uint32_t at = 0; at < count; at++) {
-		queue->ring[(queue->head + queue->count + at) & (queue->capacity - 1)] = items[at];
+		queue->ring[(queue->head + queue->count + at) & (queue->capacity - 1)] =
+			items[at];
 		queue->bytes += item_weight(&items[at]);
 	}
 	queue->count += count;

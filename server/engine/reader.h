@@ -25,19 +25,21 @@ int cursor_parse(const struct job *job, enum ledger_log log, const char *text,
 
 struct reader;
 
+struct page_run {
+	uint64_t seq; /* of the first value */
+	uint32_t count;
+	size_t at, len;        /* the lines (results) or the whole record (failures) */
+	size_t items_at;       /* results: offset of count unaligned u64 item numbers */
+#define PAGE_NO_ITEMS SIZE_MAX /* failures */
+};
+
 /* Some values in order, copied out. */
 struct page {
 	uint64_t next;  /* number of the value behind the last one here */
 	uint64_t count; /* values here; 0: none there now */
 	struct buf bytes;
 	/* Results: runs of lines that each end with '\n'. Failures: one run a value. */
-	struct page_run {
-		uint64_t seq; /* of the first value */
-		uint32_t count;
-		size_t at, len;  /* the lines (results) or the whole record (failures) */
-		size_t items_at; /* results: offset of count unaligned u64 item numbers */
-#define PAGE_NO_ITEMS SIZE_MAX   /* failures */
-	} * runs;
+	struct page_run *runs;
 	size_t run_count;
 };
 /*

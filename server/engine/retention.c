@@ -82,7 +82,8 @@ static void expire(void *arg, struct job *job, const struct error *err)
 		retention_add(engine, &job->id, job->record.expires_ms);
 	else
 		job_submit(job,
-			(struct job_op){ .change = change_expired, .must = true, .reply = expired },
+			(struct job_op){
+				.change = change_expired, .must = true, .reply = expired },
 			NULL);
 }
 

@@ -46,8 +46,8 @@ static int compare(const void *a, const void *b)
 
 static bool chosen(const struct retry_job *retry, uint64_t item)
 {
-	return retry->items == NULL || bsearch(&item, retry->items, retry->item_count,
-					       sizeof(item), compare) != NULL;
+	return retry->items == NULL ||
+	       bsearch(&item, retry->items, retry->item_count, sizeof(item), compare) != NULL;
 }
 
 /* ---- one page; pool thread ---- */
@@ -73,8 +73,8 @@ static int note_dropped(struct append *append, uint64_t seq)
 	uint64_t *dropped;
 
 	if ((append->dropped_count & (append->dropped_count - 1)) == 0) {
-		dropped = mem_realloc(append->dropped,
-			(append->dropped_count * 2 + 1) * sizeof(*dropped));
+		dropped = mem_realloc(
+			append->dropped, (append->dropped_count * 2 + 1) * sizeof(*dropped));
 		if (dropped == NULL)
 			return -1;
 		append->dropped = dropped;
@@ -97,8 +97,9 @@ static int take_failure(struct retry_job *retry, uint64_t seq, const struct fail
 	bool same = retry->any && failure->item == retry->last_item;
 
 	/* Parts of one item stay in one block: they are one item there. */
-	if (!same && (retry->builder.count >= BLOCK_ITEMS_MAX / 2 ||
-			     !builder_fits(&retry->builder, sizeof(head) + head.len + 1)) &&
+	if (!same &&
+		(retry->builder.count >= BLOCK_ITEMS_MAX / 2 ||
+			!builder_fits(&retry->builder, sizeof(head) + head.len + 1)) &&
 		close_block(retry) < 0)
 		return -1;
 	if (builder_grow(&retry->builder, sizeof(head) + head.len + 1) < 0 ||
@@ -147,8 +148,8 @@ static void read_page(uv_work_t *work)
 	struct ledger *ledger = retry->job->engine->ledger;
 
 	retry->more = false;
-	if (ledger->ops->each_value(ledger, &retry->job->id, LEDGER_FAILURES, retry->next, visit,
-		    retry, &retry->err) < 0)
+	if (ledger->ops->each_value(ledger, &retry->job->id, LEDGER_FAILURES, retry->next,
+		    visit, retry, &retry->err) < 0)
 		retry->failed = 1;
 	if (!retry->failed && close_block(retry) < 0) {
 		retry->failed = 1;
@@ -322,8 +323,8 @@ static void read_state(uv_work_t *work)
 	struct state_read *read = work->data;
 	struct job *job = read->retry->job;
 
-	read->failed = job->engine->ledger->ops->get_state(job->engine->ledger, &job->id,
-			       &read->state, &read->err) < 0;
+	read->failed = job->engine->ledger->ops->get_state(
+			       job->engine->ledger, &job->id, &read->state, &read->err) < 0;
 }
 
 static void state_read(uv_work_t *work, int status)
@@ -377,13 +378,15 @@ int job_retry(struct job *job, const uint64_t *items, size_t count,
 	assert_on(ROLE_LOOP);
 	if (job->state == JOB_FAILED || job->state == JOB_CANCELLED || job->deleted)
 		return error_set(err, ERR_STATE_CONFLICT,
-			"a job that is %s runs nothing again: make a new one", job_state_name(job->state));
+			"a job that is %s runs nothing again: make a new one",
+			job_state_name(job->state));
 	/* Two at once would read the same failures and run them twice. */
 	if (job->retrying > 0)
 		return error_set(err, ERR_STATE_CONFLICT,
 			"failures of this job are being run again at this moment");
 	if (job->record.expired)
-		return error_set(err, ERR_RESULTS_EXPIRED, "retention has removed the failures");
+		return error_set(
+			err, ERR_RESULTS_EXPIRED, "retention has removed the failures");
 	if (!engine_admits(job->engine, err))
 		return -1;
 	retry = mem_zalloc(sizeof(*retry));

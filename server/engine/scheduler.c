@@ -49,15 +49,16 @@ void scheduler_task(struct scheduler *scheduler, struct task *task)
 }
 
 /* Wait for a task or a pipeline; false when it is time to end. */
-static bool take(struct scheduler *scheduler, struct task **ret_task,
-	struct pipeline **ret_pipeline)
+static bool take(
+	struct scheduler *scheduler, struct task **ret_task, struct pipeline **ret_pipeline)
 {
 	struct list *link;
 
 	*ret_task = NULL;
 	*ret_pipeline = NULL;
 	pthread_mutex_lock(&scheduler->lock);
-	while (list_empty(&scheduler->tasks) && list_empty(&scheduler->ready) && !scheduler->stop) {
+	while (list_empty(&scheduler->tasks) && list_empty(&scheduler->ready) &&
+		!scheduler->stop) {
 		scheduler->waiting++;
 		pthread_cond_wait(&scheduler->work, &scheduler->lock);
 		scheduler->waiting--;

@@ -74,9 +74,8 @@ static void item_failed(struct flush *flush, struct turn *turn, const struct ite
 	outcome->fate |= FATE_FAILED;
 	turn->failed++;
 	if (run->def->on_error == ON_ERROR_FAIL)
-		error_set(&turn->failure, ERR_JOB_ITEM,
-			"item %llu failed at stage '%s': %s", (unsigned long long)head.item,
-			run->def->name, verdict->text);
+		error_set(&turn->failure, ERR_JOB_ITEM, "item %llu failed at stage '%s': %s",
+			(unsigned long long)head.item, run->def->name, verdict->text);
 	if (run->def->on_error == ON_ERROR_DROP)
 		return;
 	outcome->failures++;
@@ -123,8 +122,9 @@ static void checkpoint(struct flush *flush, struct turn *turn)
 	if (result != STAGE_OK && ctx->failed && ctx->verdict.kind == FAILURE_TRANSIENT)
 		error_no_memory(&turn->failure);
 	else if (result != STAGE_OK)
-		error_set(&turn->failure, ERR_JOB_STAGE, "sink '%s' could not save its state: %s",
-			run->def->name, ctx->failed ? ctx->verdict.text : "it gave no reason");
+		error_set(&turn->failure, ERR_JOB_STAGE,
+			"sink '%s' could not save its state: %s", run->def->name,
+			ctx->failed ? ctx->verdict.text : "it gave no reason");
 	flush->has_state = flush->state.len > 0;
 }
 
@@ -136,8 +136,8 @@ static char *make_report(struct turn *turn)
 	char *report = NULL;
 
 	/* Nothing comes behind it that could bring it again, so it is tried like an item. */
-	for (unsigned n = 0; run->stage->report != NULL && report == NULL && n < run->def->attempts;
-		n++) {
+	for (unsigned n = 0;
+		run->stage->report != NULL && report == NULL && n < run->def->attempts; n++) {
 		ctx->item = NULL;
 		ctx->failed = false;
 		ctx->emitter->out.count = 0;

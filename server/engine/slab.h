@@ -18,7 +18,7 @@
 
 struct slab {
 	_Atomic uint32_t refs;
-	uint32_t size; /* of data */
+	uint32_t size;     /* of data */
 	struct slab *next; /* in the pool */
 	char data[];
 };

@@ -23,8 +23,8 @@ bool source_possible(struct pipeline *pipeline)
 }
 
 /* One call of the stage; what it made is in the emitter, its cursor in the append. */
-static enum stage_result call(struct pipeline *pipeline, struct stage_ctx *ctx,
-	struct append *append, size_t room)
+static enum stage_result call(
+	struct pipeline *pipeline, struct stage_ctx *ctx, struct append *append, size_t room)
 {
 	struct stage_run *run = pipeline->source;
 	enum stage_result result;
@@ -90,11 +90,12 @@ static void source_failed(struct pipeline *pipeline, const struct verdict *verdi
 
 	pipeline->source_attempts++;
 	if (verdict->kind == FAILURE_PERMANENT || pipeline->source_attempts >= def->attempts) {
-		error_set(&pipeline->failure, ERR_JOB_STAGE, "source '%s' failed: %s", def->name,
-			verdict->text);
+		error_set(&pipeline->failure, ERR_JOB_STAGE, "source '%s' failed: %s",
+			def->name, verdict->text);
 		return;
 	}
-	for (unsigned at = 1; at < pipeline->source_attempts && wait_ms < def->max_backoff_ms; at++)
+	for (unsigned at = 1; at < pipeline->source_attempts && wait_ms < def->max_backoff_ms;
+		at++)
 		wait_ms *= 2;
 	wait_ms = random_below(MIN(wait_ms, def->max_backoff_ms) + 1);
 	pipeline->source_due_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
@@ -115,7 +116,8 @@ static int keep_state(struct pipeline *pipeline, struct append *append)
 }
 
 /* Lock not held. True when something was appended or ended; false when it failed. */
-static bool produce(struct pipeline *pipeline, size_t room, struct stage_ctx *ctx, bool *ret_end)
+static bool produce(
+	struct pipeline *pipeline, size_t room, struct stage_ctx *ctx, bool *ret_end)
 {
 	struct append *append = append_new();
 	enum stage_result result;

@@ -32,7 +32,8 @@ void stage_run_account(struct stage_run *run, uint64_t now_ns)
 	else if (pipeline_downstream_room(pipeline, run) == 0)
 		usage->blocked_ns += dt * (1 - busy);
 	else
-		usage->busy_ns += dt * (1 - busy); /* it has work and room: the CPU is what lacks */
+		usage->busy_ns +=
+			dt * (1 - busy); /* it has work and room: the CPU is what lacks */
 }
 
 /* How many activations or calls of it can really be under way at once. */
@@ -100,7 +101,8 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 	uint64_t workers = run->stage->threads == STAGE_SERIAL ? 1 : run->workers;
 	uint64_t room;
 
-	if (run->queue.count == 0 || run->active >= workers || pipeline->paused || pipeline->stopped)
+	if (run->queue.count == 0 || run->active >= workers || pipeline->paused ||
+		pipeline->stopped)
 		return 0;
 	if (run->def->rate_per_s > 0 && refill(run, now_ns) < 1) {
 		stage_run_take_tokens(run, 1, now_ns); /* sets the timer */

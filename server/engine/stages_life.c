@@ -12,18 +12,19 @@ bool stages_life_has_open(const struct pipeline *pipeline)
 }
 
 /* The stage says "/name: what" where it means a parameter. */
-static int open_failed(const struct stage_run *run, const struct verdict *verdict,
-	struct error *err)
+static int open_failed(
+	const struct stage_run *run, const struct verdict *verdict, struct error *err)
 {
-	const char *text = verdict->text[0] == '\0' ? "the stage refused to open" : verdict->text;
+	const char *text =
+		verdict->text[0] == '\0' ? "the stage refused to open" : verdict->text;
 
 	if (text[0] == '/')
 		return error_set(err, ERR_DEFINITION, "/stages/%u/params%s", run->index, text);
 	return error_set(err, ERR_DEFINITION, "/stages/%u: %s", run->index, text);
 }
 
-static int open_stage(struct stage_run *run, const void *state, size_t state_len,
-	struct error *err)
+static int open_stage(
+	struct stage_run *run, const void *state, size_t state_len, struct error *err)
 {
 	struct emitter emitter = { 0 };
 	struct stage_ctx ctx = { .run = run, .emitter = &emitter };
@@ -49,8 +50,8 @@ static int open_stage(struct stage_run *run, const void *state, size_t state_len
 	return done;
 }
 
-int stages_life_open(struct pipeline *pipeline, const void *state, size_t state_len,
-	struct error *err)
+int stages_life_open(
+	struct pipeline *pipeline, const void *state, size_t state_len, struct error *err)
 {
 	size_t len;
 	const char *part;

@@ -11,8 +11,8 @@
 
 /* Make the instances and run every `open`. Thread: compute, or any where nothing has one.
  * ERR_DEFINITION, its text begins with a JSON pointer into the definition. */
-int stages_life_open(struct pipeline *pipeline, const void *state, size_t state_len,
-	struct error *err);
+int stages_life_open(
+	struct pipeline *pipeline, const void *state, size_t state_len, struct error *err);
 /* Does any stage have code to run at open? */
 bool stages_life_has_open(const struct pipeline *pipeline);
 /* Close all stages off the loop, then free the pipeline. Thread: any. */

@@ -63,7 +63,8 @@ static const struct buf *newest(const struct states *states, enum state_of of)
 
 int states_encode(const struct states *states, struct buf *to)
 {
-	const struct buf *source = newest(states, STATE_SOURCE), *sink = newest(states, STATE_SINK);
+	const struct buf *source = newest(states, STATE_SOURCE),
+			 *sink = newest(states, STATE_SINK);
 	uint32_t first = (uint32_t)source->len;
 
 	if (buf_reserve(to, sizeof(first) + source->len + sink->len) < 0)

@@ -56,8 +56,8 @@ static const char *bottleneck(const struct pipeline *pipeline)
 }
 
 /* Lock held. received = pending + running + what has an outcome, at every moment. */
-static void split_unfinished(const struct job *job, const struct pipeline *pipeline,
-	struct live *live)
+static void split_unfinished(
+	const struct job *job, const struct pipeline *pipeline, struct live *live)
 {
 	uint64_t open = job->record.received -
 			MIN(job->record.received, job_record_finished(&job->record));
@@ -79,26 +79,28 @@ static json_t *counts_json(const struct job *job, const struct live *live)
 	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total",
 		record->input_closed ? json_u64(record->received) : json_null(), "pending",
 		(json_int_t)live->pending, "running", (json_int_t)live->running, "succeeded",
-		(json_int_t)record->succeeded, "filtered", (json_int_t)record->filtered, "failed",
-		(json_int_t)record->failed, "cancelled", (json_int_t)record->cancelled, "results",
-		(json_int_t)record->results, "retries", (json_int_t)live->retries);
+		(json_int_t)record->succeeded, "filtered", (json_int_t)record->filtered,
+		"failed", (json_int_t)record->failed, "cancelled",
+		(json_int_t)record->cancelled, "results", (json_int_t)record->results,
+		"retries", (json_int_t)live->retries);
 }
 
 static json_t *stage_counts_json(const struct stage_def *def, unsigned workers, unsigned busy,
 	const struct stage_counts *counts)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "name", def->name, "use",
-		def->stage->name, "workers", (int)workers, "busy", (int)busy, "in", (json_int_t)counts->in,
-		"out", (json_int_t)counts->out, "filtered", (json_int_t)counts->filtered, "failed",
-		(json_int_t)counts->failed, "retries", (json_int_t)counts->retries);
+	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "name", def->name,
+		"use", def->stage->name, "workers", (int)workers, "busy", (int)busy, "in",
+		(json_int_t)counts->in, "out", (json_int_t)counts->out, "filtered",
+		(json_int_t)counts->filtered, "failed", (json_int_t)counts->failed, "retries",
+		(json_int_t)counts->retries);
 }
 
 static void add_queue(json_t *json, uint64_t items, uint64_t bytes, const struct stage_def *def)
 {
 	json_object_set_new(json, "queue",
 		json_pack("{s:I, s:I, s:I, s:I}", "items", (json_int_t)items, "bytes",
-			(json_int_t)bytes, "max_items", (json_int_t)def->queue_items, "max_bytes",
-			(json_int_t)def->queue_bytes));
+			(json_int_t)bytes, "max_items", (json_int_t)def->queue_items,
+			"max_bytes", (json_int_t)def->queue_bytes));
 }
 
 static void add_times(json_t *json, const struct usage *usage)
@@ -111,8 +113,8 @@ static void add_times(json_t *json, const struct usage *usage)
 static void add_latency(json_t *json, const struct stage_counts *counts)
 {
 	json_object_set_new(json, "latency_us",
-		json_pack("{s:f, s:f, s:f}", "p50", round3((double)counts->p50_ns / 1000), "p99",
-			round3((double)counts->p99_ns / 1000), "max",
+		json_pack("{s:f, s:f, s:f}", "p50", round3((double)counts->p50_ns / 1000),
+			"p99", round3((double)counts->p99_ns / 1000), "max",
 			round3((double)counts->max_ns / 1000)));
 }
 
@@ -122,7 +124,8 @@ static json_t *stage_run_json(const struct stage_run *run)
 	struct stage_counts counts = stage_run_counts(run);
 	json_t *json = stage_counts_json(run->def, run->workers, run->active, &counts);
 
-	add_queue(json, (uint64_t)run->queue.count + run->queue.delayed, run->queue.bytes, run->def);
+	add_queue(json, (uint64_t)run->queue.count + run->queue.delayed, run->queue.bytes,
+		run->def);
 	add_times(json, &run->usage);
 	add_latency(json, &counts);
 	return json;
@@ -146,8 +149,8 @@ static json_t *stages_json(const struct job *job, struct live *live)
 
 	if (pipeline == NULL) {
 		for (unsigned at = 0; at < job->def->stage_count; at++)
-			json_array_append_new(stages,
-				stage_done_json(&job->def->stages[at], &job->record.stages[at]));
+			json_array_append_new(stages, stage_done_json(&job->def->stages[at],
+							      &job->record.stages[at]));
 		return stages;
 	}
 	pipeline_lock(pipeline);
@@ -169,7 +172,8 @@ static json_t *stalled_json(const struct job *job)
 /* A stored JSON text. */
 static json_t *text_json(const char *text)
 {
-	json_t *json = text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_t *json =
+		text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
 	return json == NULL ? json_null() : json;
 }
@@ -210,15 +214,18 @@ json_t *job_to_json(struct job *job)
 
 	assert_on(ROLE_LOOP);
 	if (job->pipeline == NULL) /* what has no outcome waits: nobody works on it */
-		live.pending = record->received - MIN(record->received, job_record_finished(record));
-	json = json_pack("{s:s, s:s, s:O, s:s, s:b, s:I, s:o, s:o, s:o, s:{s:s, s:I, s:I}, s:o}",
-		"id", job->id_text, "name", job->def->name, "labels", job->def->labels, "state",
+		live.pending =
+			record->received - MIN(record->received, job_record_finished(record));
+	json = json_pack(
+		"{s:s, s:s, s:O, s:s, s:b, s:I, s:o, s:o, s:o, s:{s:s, s:I, s:I}, s:o}", "id",
+		job->id_text, "name", job->def->name, "labels", job->def->labels, "state",
 		job_state_name(job_state(job)), "done", job_is_done(job), "version",
 		(json_int_t)job_version(job), "created_at", time_or_null(record->created_ms),
 		"started_at", time_or_null(record->started_ms), "finished_at",
 		time_or_null(record->finished_ms), "input", "state",
-		record->input_closed ? "closed" : "open", "received", (json_int_t)record->received,
-		"bytes", (json_int_t)record->bytes, "counts", counts_json(job, &live));
+		record->input_closed ? "closed" : "open", "received",
+		(json_int_t)record->received, "bytes", (json_int_t)record->bytes, "counts",
+		counts_json(job, &live));
 	if (json == NULL) {
 		json_decref(stages);
 		return NULL;
@@ -245,8 +252,8 @@ static json_t *limits_json(const struct engine_config *config)
 		(int)config->compute, "blocking_max", (int)config->blocking_max, "item_max",
 		(json_int_t)config->item_max, "output_max", (json_int_t)config->output_max,
 		"hot_bytes", (json_int_t)config->hot_bytes, "stall_ms",
-		(json_int_t)config->stall_ms, "flush_ms", (json_int_t)config->flush_ms, "jobs_max",
-		(int)config->jobs_max, "keys_max", (int)config->keys_max);
+		(json_int_t)config->stall_ms, "flush_ms", (json_int_t)config->flush_ms,
+		"jobs_max", (int)config->jobs_max, "keys_max", (int)config->keys_max);
 }
 
 json_t *engine_status(struct engine *engine)
@@ -263,10 +270,11 @@ json_t *engine_status(struct engine *engine)
 		"totals", "jobs_open", (int)engine->live_count, "jobs_created",
 		(json_int_t)engine->jobs_created, "items_accepted",
 		(json_int_t)engine->items_accepted, "items_finished",
-		(json_int_t)engine->items_finished, "limits", limits_json(&engine->config), "disk",
-		"used_bytes", (json_int_t)stat.used_bytes, "file_bytes", (json_int_t)stat.file_bytes,
-		"max_bytes", (json_int_t)stat.max_bytes, "free_bytes", (json_int_t)stat.free_bytes,
-		"writable", writable, "commit", "count", (json_int_t)stat.commits, "p50_ms",
-		round3((double)p50_ns / 1e6), "p99_ms", round3((double)p99_ns / 1e6), "memory",
-		"slab_bytes", (json_int_t)slab_bytes());
+		(json_int_t)engine->items_finished, "limits", limits_json(&engine->config),
+		"disk", "used_bytes", (json_int_t)stat.used_bytes, "file_bytes",
+		(json_int_t)stat.file_bytes, "max_bytes", (json_int_t)stat.max_bytes,
+		"free_bytes", (json_int_t)stat.free_bytes, "writable", writable, "commit",
+		"count", (json_int_t)stat.commits, "p50_ms", round3((double)p50_ns / 1e6),
+		"p99_ms", round3((double)p99_ns / 1e6), "memory", "slab_bytes",
+		(json_int_t)slab_bytes());
 }

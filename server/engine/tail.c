@@ -8,9 +8,9 @@
 #include "engine/flush.h"
 #include "engine/internal.h"
 
-#define FLUSH_BYTES  BLOCK_SIZE_MAX /* worth a write of its own */
-#define TAIL_BYTES   (4u << 20)     /* results that wait for the disk, at most, and then some */
-#define TAIL_ITEMS   65536u
+#define FLUSH_BYTES BLOCK_SIZE_MAX /* worth a write of its own */
+#define TAIL_BYTES  (4u << 20)     /* results that wait for the disk, at most, and then some */
+#define TAIL_ITEMS  65536u
 
 /* The flush that gathers now; NULL without memory. */
 static struct flush *gathering(struct pipeline *pipeline)
@@ -101,8 +101,12 @@ static int give_held(struct flush *flush, struct pipeline *pipeline, struct held
 		return flush_failure(flush, held->failure.data, held->failure.len);
 	}
 	if (pipeline->sink != NULL) {
-		struct item item = { .slab = held->slab, .off = held->off, .len = held->len,
-			.input = input, .index = index, .part = held->part };
+		struct item item = { .slab = held->slab,
+			.off = held->off,
+			.len = held->len,
+			.input = input,
+			.index = index,
+			.part = held->part };
 
 		if (items_push(&flush->sunk, &item) < 0)
 			return -1;
@@ -215,7 +219,8 @@ static bool straight(struct pipeline *pipeline, const struct item *item)
 	struct flush *flush;
 	uint64_t before;
 
-	if (pipeline->def->ordered || pipeline->sink != NULL || input->parts[item->index] != 1 ||
+	if (pipeline->def->ordered || pipeline->sink != NULL ||
+		input->parts[item->index] != 1 ||
 		(input->held != NULL && input->held[item->index] != NULL))
 		return false;
 	flush = gathering(pipeline);
@@ -223,8 +228,8 @@ static bool straight(struct pipeline *pipeline, const struct item *item)
 		return false;
 	before = flush->bytes;
 	input->fate[item->index] |= FATE_RESULTS | FATE_OVER;
-	if (flush_result(flush, input_item_number(input, item->index), item_text(item), item->len) <
-			0 ||
+	if (flush_result(flush, input_item_number(input, item->index), item_text(item),
+		    item->len) < 0 ||
 		flush_outcome(flush, input, item->index, input->fate[item->index], 1, 0) < 0) {
 		pipeline_lost(pipeline);
 		return true;

@@ -200,8 +200,8 @@ static void tick_job(struct job *job, uint64_t now_ns)
 		describe_stall(job, pipeline);
 	/* As a safety net: what should have been woken is woken now. */
 	waiting = !list_empty(&pipeline->inbox) || pipeline->cold || pipeline->source != NULL;
-	pipeline_unlock(pipeline,
-		moving || failing || waiting ? pipeline_wake_mask(pipeline) : 0);
+	pipeline_unlock(
+		pipeline, moving || failing || waiting ? pipeline_wake_mask(pipeline) : 0);
 	update_rate(job, now_ns);
 	set_stalled(job, stalled);
 	if (moving || job->changed) {
@@ -210,7 +210,8 @@ static void tick_job(struct job *job, uint64_t now_ns)
 		tell(&job->watches, job, JOB_EVENT_VERSION);
 		tell(&job->engine->watches, job, JOB_EVENT_VERSION);
 	}
-	/* Time may have passed its deadline; a source that has stopped makes no commit to look at. */
+	/* Time may have passed its deadline; a source that has stopped makes no commit to look
+	 * at. */
 	job_check_end(job);
 }
 

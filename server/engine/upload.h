@@ -38,15 +38,15 @@ struct upload_events {
 	void (*broken)(void *arg, const struct error *err);
 	/* Answer to upload_flush(); err NULL or why what was not yet on disk is not. */
 	void (*flushed)(void *arg, const struct error *err);
-	/* Waiting has a price for this one: only a full backlog may make it wait. Others also wait
-	 * some milliseconds for the pipeline where that spares the disk. */
+	/* Waiting has a price for this one: only a full backlog may make it wait. Others also
+	 * wait some milliseconds for the pipeline where that spares the disk. */
 	bool impatient;
 };
 
 /*
  * `key` may be NULL; `offset` is the physical line at which the body starts.
- * Errors: ERR_INPUT_CLOSED, ERR_STATE_CONFLICT, ERR_OFFSET_GAP (offset behind what the key has),
- * ERR_DRAINING, ERR_DISK_FULL, ERR_STORE, ERR_NO_MEMORY, ERR_BUSY (too many keys).
+ * Errors: ERR_INPUT_CLOSED, ERR_STATE_CONFLICT, ERR_OFFSET_GAP (offset behind what the key
+ * has), ERR_DRAINING, ERR_DISK_FULL, ERR_STORE, ERR_NO_MEMORY, ERR_BUSY (too many keys).
  */
 int upload_open(struct job *job, const char *key, uint64_t offset,
 	const struct upload_events *events, struct upload **ret, struct error *err);
@@ -58,8 +58,8 @@ bool upload_has_room(struct upload *upload);
 
 /* One item, `lines` physical lines after the one before (blank and refused ones included, so
  * usually 1). Copies. */
-int upload_line(struct upload *upload, const char *json, size_t len, uint64_t lines,
-	struct error *err);
+int upload_line(
+	struct upload *upload, const char *json, size_t len, uint64_t lines, struct error *err);
 /* Lines behind the last item that became none (blank, refused), once, before the last flush:
  * they count for next_offset. Those between two items come with upload_line(). */
 void upload_seen(struct upload *upload, uint64_t lines);
@@ -68,7 +68,8 @@ void upload_seen(struct upload *upload, uint64_t lines);
 int upload_flush(struct upload *upload, struct error *err);
 /* The same with `close the job's input behind it` in the same transaction. */
 int upload_flush_and_close_input(struct upload *upload, struct error *err);
-/* The body has paused: send the partial block off, so that a slow client's items do not wait. */
+/* The body has paused: send the partial block off, so that a slow client's items do not wait.
+ */
 void upload_nudge(struct upload *upload);
 
 void upload_counts(const struct upload *upload, struct upload_counts *ret);

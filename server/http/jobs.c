@@ -122,7 +122,8 @@ static void validate_finish(struct request *request)
 		request_reply_problem(request, &err, NULL);
 		return;
 	}
-	*validating = (struct validating){ request_away(request), definition_to_json(definition) };
+	*validating =
+		(struct validating){ request_away(request), definition_to_json(definition) };
 	if (engine_check(request_engine(request), definition, on_checked, validating, &err) < 0)
 		on_checked(validating, NULL, &err);
 }

@@ -73,7 +73,8 @@ static void reply_json(struct request *request, unsigned status, const char *typ
 {
 	struct buf text = BUF_INIT;
 
-	if (json_append_text(json, JSON_FLAGS | json_text_reals(json), &text) < 0 || buf_append(&text, "\n", 1) < 0) {
+	if (json_append_text(json, JSON_FLAGS | json_text_reals(json), &text) < 0 ||
+		buf_append(&text, "\n", 1) < 0) {
 		buf_done(&text);
 		if (!is_late(request))
 			reply_constant(

@@ -72,8 +72,8 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *t
 	return strlen(text);
 }
 
-__attribute__((format(printf, 2, 0)))
-static void on_log(void *arg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_log(
+	void *arg, const char *format, va_list args)
 {
 	struct http_server *server = arg;
 	char text[300];

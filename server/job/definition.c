@@ -15,8 +15,8 @@ const struct definition_rules definition_rules_default = {
 	.retention_default_ms = 7 * DAY_MS,
 };
 
-const char *const order_words[] = {"none", "input", NULL};
-const char *const on_error_words[] = {"dead_letter", "drop", "fail", NULL};
+const char *const order_words[] = { "none", "input", NULL };
+const char *const on_error_words[] = { "dead_letter", "drop", "fail", NULL };
 
 void stage_def_done(struct stage_def *stage)
 {

@@ -24,9 +24,9 @@
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_DROP, ON_ERROR_FAIL };
 
 struct stage_def {
-	char *name;		   /* unique in the job */
+	char *name;                /* unique in the job */
 	const struct stage *stage; /* the registered stage `use` */
-	json_t *params;		   /* as given, with defaults */
+	json_t *params;            /* as given, with defaults */
 	unsigned workers;
 	bool scaled; /* somebody asked for workers: it is then never fused with a neighbour */
 	uint64_t queue_items, queue_bytes;
@@ -38,9 +38,9 @@ struct stage_def {
 };
 
 struct job_limits {
-	int64_t max_failures;	  /* -1: none */
+	int64_t max_failures;     /* -1: none */
 	double max_failure_ratio; /* negative: none */
-	uint64_t deadline_ms;	  /* 0: none; since the job's creation */
+	uint64_t deadline_ms;     /* 0: none; since the job's creation */
 };
 
 struct definition {
@@ -49,8 +49,8 @@ struct definition {
 	struct stage_def *stages;
 	unsigned stage_count;
 	bool has_source; /* stages[0] is a source */
-	bool has_sink;	 /* the last stage is a sink */
-	bool ordered;	 /* order: input */
+	bool has_sink;   /* the last stage is a sink */
+	bool ordered;    /* order: input */
 	uint64_t backlog_bytes;
 	struct job_limits limits;
 	uint64_t retention_ms;
@@ -58,11 +58,11 @@ struct definition {
 
 /* What an operator allows and presets; every bound of a definition. */
 struct definition_rules {
-	unsigned stages_max;	       /* 64 */
+	unsigned stages_max;           /* 64 */
 	uint64_t queue_items_max;      /* 1,000,000 */
 	uint64_t queue_bytes_max;      /* 1 GiB */
 	uint64_t backlog_default;      /* 256 MiB */
-	uint64_t backlog_max;	       /* 1 TiB */
+	uint64_t backlog_max;          /* 1 TiB */
 	uint64_t retention_default_ms; /* 7 days */
 };
 extern const struct definition_rules definition_rules_default;

@@ -6,11 +6,11 @@
 
 #include "base/mem.h"
 
-static const char *const root_fields[] = {
-	"name", "labels", "stages", "order", "backlog", "limits", "retention_ms", NULL};
-static const char *const backlog_fields[] = {"bytes", NULL};
-static const char *const limits_fields[] = {
-	"max_failures", "max_failure_ratio", "deadline_ms", NULL};
+static const char *const root_fields[] = { "name", "labels", "stages", "order", "backlog",
+	"limits", "retention_ms", NULL };
+static const char *const backlog_fields[] = { "bytes", NULL };
+static const char *const limits_fields[] = { "max_failures", "max_failure_ratio", "deadline_ms",
+	NULL };
 
 struct parser {
 	const struct catalog *catalog;
@@ -38,7 +38,7 @@ static bool label_is_right(const char *key, const json_t *value, const struct fi
 int labels_merge(json_t *labels, const json_t *given, bool null_removes, const char *pointer,
 	struct mistakes *mistakes)
 {
-	struct fields fields = {given, pointer, mistakes};
+	struct fields fields = { given, pointer, mistakes };
 	const char *key;
 	json_t *value;
 
@@ -242,7 +242,7 @@ static void parse_bounds(struct parser *parser)
 	if (backlog != NULL &&
 		fields_open(&inner, backlog, "/backlog", backlog_fields, parser->mistakes))
 		field_uint(&inner, "bytes", 1, rules->backlog_max, &to->backlog_bytes);
-	to->limits = (struct job_limits){.max_failures = -1, .max_failure_ratio = -1};
+	to->limits = (struct job_limits){ .max_failures = -1, .max_failure_ratio = -1 };
 	if (limits != NULL)
 		limits_parse(limits, "/limits", parser->mistakes, &to->limits);
 	to->retention_ms = rules->retention_default_ms;
@@ -261,7 +261,8 @@ static int parse_all(struct parser *parser)
 	return result;
 }
 
-/* `failures`: allocations that had failed before; a value without memory looks like a wrong one. */
+/* `failures`: allocations that had failed before; a value without memory looks like a wrong
+ * one. */
 static int refuse(struct mistakes *mistakes, unsigned failures, struct error *err)
 {
 	const struct mistake *first = &mistakes->items[0];
@@ -280,7 +281,7 @@ int definition_parse(const json_t *root, const struct catalog *catalog,
 	const struct definition_rules *rules, struct mistakes *mistakes,
 	struct definition **ret, struct error *err)
 {
-	struct parser parser = {.catalog = catalog, .rules = rules, .mistakes = mistakes};
+	struct parser parser = { .catalog = catalog, .rules = rules, .mistakes = mistakes };
 	unsigned before = mistakes->count, failures = mem_failures();
 
 	if (!fields_open(&parser.root, root, "", root_fields, mistakes))

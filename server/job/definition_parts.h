@@ -11,14 +11,14 @@
 #define DAY_MS 86400000ull
 
 /* Bounds that no operator changes. */
-#define NAME_BYTES_MAX	 256
-#define LABELS_MAX	 64
-#define TIMEOUT_MS_MAX	 (7 * DAY_MS)
-#define ATTEMPTS_MAX	 1000
-#define BACKOFF_MS_MAX	 DAY_MS
-#define RATE_MIN	 0.001
-#define RATE_MAX	 1e9
-#define DEADLINE_MS_MAX	 (3650 * DAY_MS)
+#define NAME_BYTES_MAX   256
+#define LABELS_MAX       64
+#define TIMEOUT_MS_MAX   (7 * DAY_MS)
+#define ATTEMPTS_MAX     1000
+#define BACKOFF_MS_MAX   DAY_MS
+#define RATE_MIN         0.001
+#define RATE_MAX         1e9
+#define DEADLINE_MS_MAX  (3650 * DAY_MS)
 #define RETENTION_MS_MAX (3650 * DAY_MS)
 
 /* Where a definition does not say. */
@@ -28,7 +28,7 @@
 #define BACKOFF_MS_DEFAULT     200
 #define MAX_BACKOFF_MS_DEFAULT 30000
 
-extern const char *const order_words[];	   /* by `ordered` */
+extern const char *const order_words[];    /* by `ordered` */
 extern const char *const on_error_words[]; /* by enum on_error */
 
 /* One element of `stages` but for its name; 0, or -1 when a mistake was added. */

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 
-static const char *const patch_fields[] = {"stages", "limits", "labels", NULL};
-static const char *const patch_stage_fields[] = {"workers", NULL};
+static const char *const patch_fields[] = { "stages", "limits", "labels", NULL };
+static const char *const patch_stage_fields[] = { "workers", NULL };
 
 static const char *nearest_stage(const struct definition *definition, const char *name)
 {

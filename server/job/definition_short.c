@@ -85,7 +85,7 @@ static struct stage_name name_of(const json_t *list, size_t index)
 	if (given != NULL)
 		return stage_default_name(given, 1);
 	if (use == NULL)
-		return (struct stage_name){""};
+		return (struct stage_name){ "" };
 	for (size_t i = 0; i < index; i++) {
 		const json_t *other = json_array_get(list, i);
 		const char *other_use = json_string_value(json_object_get(other, "use"));
@@ -99,7 +99,7 @@ static struct stage_name name_of(const json_t *list, size_t index)
 static json_t *find_stage(json_t *root, const char *key, size_t len, struct mistakes *mistakes)
 {
 	const json_t *list = json_object_get(root, "stages");
-	struct stage_name wanted = {""}, name, best = {""};
+	struct stage_name wanted = { "" }, name, best = { "" };
 	struct nearest nearest;
 
 	memcpy(wanted.text, key, MIN(len, sizeof(wanted.text) - 1));

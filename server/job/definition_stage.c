@@ -6,11 +6,11 @@
 
 #include "base/mem.h"
 
-static const char *const stage_fields[] = {"use", "name", "params", "workers", "scaled",
-	"queue", "timeout_ms", "retry", "on_error", "rate", NULL};
-static const char *const queue_fields[] = {"items", "bytes", NULL};
-static const char *const retry_fields[] = {"attempts", "backoff_ms", "max_backoff_ms", NULL};
-static const char *const rate_fields[] = {"per_second", NULL};
+static const char *const stage_fields[] = { "use", "name", "params", "workers", "scaled",
+	"queue", "timeout_ms", "retry", "on_error", "rate", NULL };
+static const char *const queue_fields[] = { "items", "bytes", NULL };
+static const char *const retry_fields[] = { "attempts", "backoff_ms", "max_backoff_ms", NULL };
+static const char *const rate_fields[] = { "per_second", NULL };
 
 struct stage_name stage_default_name(const char *use, unsigned nth)
 {
@@ -153,7 +153,7 @@ static void parse_rate(const struct fields *fields, struct stage_def *to)
 int stage_def_parse(const json_t *value, const char *pointer, const struct catalog *catalog,
 	const struct definition_rules *rules, struct mistakes *mistakes, struct stage_def *ret)
 {
-	struct stage_def stage = {.workers = 1};
+	struct stage_def stage = { .workers = 1 };
 	unsigned before = mistakes->count;
 	int on_error = ON_ERROR_DEAD_LETTER;
 	struct fields fields;

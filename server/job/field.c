@@ -39,7 +39,7 @@ bool fields_open(struct fields *fields, const json_t *value, const char *pointer
 	const char *name;
 	json_t *member;
 
-	*fields = (struct fields){value, pointer, mistakes};
+	*fields = (struct fields){ value, pointer, mistakes };
 	if (!json_is_object(value)) {
 		mistakes_add(mistakes, pointer, "must be an object, not %s",
 			value_shown(value).text);
@@ -63,7 +63,7 @@ void fields_mistake(const struct fields *fields, const char *name, const char *f
 
 struct shown value_shown(const json_t *value)
 {
-	struct shown shown = {"an array"};
+	struct shown shown = { "an array" };
 	_auto_free_ char *text = NULL;
 
 	if (json_is_object(value)) {
@@ -171,7 +171,7 @@ static void not_a_word(const struct fields *fields, const char *name, const json
 
 	for (int i = 0; words[i] != NULL && len < sizeof(list); i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s\"%s\"",
-			i == 0		       ? ""
+			i == 0                 ? ""
 			: words[i + 1] == NULL ? " or "
 					       : ", ",
 			words[i]);

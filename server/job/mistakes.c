@@ -71,8 +71,8 @@ json_t *mistakes_to_json(const struct mistakes *mistakes)
 
 	for (unsigned i = 0; list != NULL && i < mistakes->count; i++) {
 		const struct mistake *mistake = &mistakes->items[i];
-		json_t *row = json_pack("{s:s, s:s}", "pointer", mistake->pointer, "detail",
-			mistake->detail);
+		json_t *row = json_pack(
+			"{s:s, s:s}", "pointer", mistake->pointer, "detail", mistake->detail);
 
 		if (json_array_append_new(list, row) < 0) {
 			json_decref(list);

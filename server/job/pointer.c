@@ -22,7 +22,7 @@ static int append(struct pointer *pointer, size_t *len, const char *bytes, size_
 
 struct pointer pointer_at(const char *base, const char *key)
 {
-	struct pointer pointer = {""};
+	struct pointer pointer = { "" };
 	size_t len = 0, left = strlen(key);
 
 	if (!append(&pointer, &len, base, strnlen(base, POINTER_MAX)) ||

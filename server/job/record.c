@@ -14,7 +14,7 @@ enum { FIELD_COUNT = 0 RECORD_FIELDS(X) };
 
 int job_record_init(struct job_record *record, unsigned stage_count)
 {
-	*record = (struct job_record){.stage_count = stage_count};
+	*record = (struct job_record){ .stage_count = stage_count };
 	record->stages = mem_zalloc((stage_count + 1) * sizeof(record->stages[0]));
 	return record->stages == NULL ? -1 : 0;
 }
@@ -24,7 +24,7 @@ void job_record_done(struct job_record *record)
 	mem_free(record->stages);
 	mem_free(record->error);
 	mem_free(record->report);
-	*record = (struct job_record){0};
+	*record = (struct job_record){ 0 };
 }
 
 int job_record_copy(struct job_record *to, const struct job_record *from)
@@ -57,7 +57,7 @@ static int append_text(struct buf *to, const char *text)
 
 int job_record_encode(const struct job_record *record, struct buf *to)
 {
-	struct head head = {RECORD_VERSION, FIELD_COUNT, (uint16_t)record->stage_count};
+	struct head head = { RECORD_VERSION, FIELD_COUNT, (uint16_t)record->stage_count };
 	size_t stages_size = record->stage_count * sizeof(record->stages[0]);
 
 	if (buf_append(to, &head, sizeof(head)) < 0 ||

@@ -22,6 +22,13 @@
 
 #define RECORD_VERSION 1
 
+/* A stage's counts: of work done, what a crash made to be done again included. */
+struct stage_counts {
+	uint64_t in, out, filtered, failed, retries;
+	uint64_t p50_ns, p99_ns, max_ns; /* time an item, since the last start */
+};
+
+/* clang-format off */
 /*          type      name           what */
 #define RECORD_FIELDS(X)                                                                           \
 	X(uint64_t, state)          /* enum job_state */                                           \
@@ -53,14 +60,11 @@ struct job_record {
 #define X(type, name) type name;
 	RECORD_FIELDS(X)
 #undef X
-	/* Per stage, in the definition's order: work done, repeated work after a crash included. */
+	/* clang-format on */
 	unsigned stage_count;
-	struct stage_counts {
-		uint64_t in, out, filtered, failed, retries;
-		uint64_t p50_ns, p99_ns, max_ns; /* time an item, since the last start */
-	} *stages;
-	char *error;  /* JSON text: the problem of a failed job, NULL */
-	char *report; /* JSON text: what the sink reported, NULL */
+	struct stage_counts *stages; /* in the definition's order */
+	char *error;                 /* JSON text: the problem of a failed job, NULL */
+	char *report;                /* JSON text: what the sink reported, NULL */
 };
 
 int job_record_init(struct job_record *record, unsigned stage_count);

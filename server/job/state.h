@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+/* clang-format off */
 #define JOB_STATES(X)                 \
 	X(JOB_RUNNING, "running")     \
 	X(JOB_PAUSED, "paused")       \
@@ -31,6 +32,7 @@ enum job_state {
 #undef X
 		JOB_STATE_COUNT
 };
+/* clang-format on */
 
 const char *job_state_name(enum job_state state);
 /* False when there is no such state. */

@@ -142,7 +142,7 @@ void nearest_init(struct nearest *nearest, const char *word)
 {
 	size_t len = strnlen(word, TEXT_NAME_MAX + 1);
 
-	*nearest = (struct nearest){.word = word};
+	*nearest = (struct nearest){ .word = word };
 	if (len > 0 && len <= TEXT_NAME_MAX)
 		nearest->distance = (len < 2 ? 0 : MAX(len / 3, (size_t)1)) + 1;
 }

@@ -59,7 +59,7 @@ struct result_head { /* 16 bytes; then count × u64 item numbers, then the lines
 	uint64_t checksum; /* of what follows the head */
 };
 
-struct failure_head { /* 48 bytes; then the error's text, then the input's */
+struct failure_head {          /* 48 bytes; then the error's text, then the input's */
 	uint8_t version, kind; /* enum failure_kind */
 	uint8_t span_bits, had_results;
 	uint16_t stage, attempts;
@@ -97,8 +97,8 @@ struct failure_view {
 };
 int failure_view(const void *bytes, size_t len, struct failure_view *ret, struct error *err);
 /* Append a whole record; the head says how long the texts are, the rest of it is filled in. */
-int failure_encode(struct failure_head head, const char *error, const char *input,
-	struct buf *to);
+int failure_encode(
+	struct failure_head head, const char *error, const char *input, struct buf *to);
 
 /* Bitmaps of finished items: bit i of byte i/8. */
 static inline bool bitmap_test(const uint8_t *bitmap, size_t len, uint32_t bit)

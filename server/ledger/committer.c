@@ -37,8 +37,8 @@ struct committer {
 	struct histogram recent[2];
 
 	/* The commit thread's own. */
-	struct list pending; /* in order, in front of the queue; all must while failing */
-	struct list doubtful; /* of the commit of which nobody knows whether it happened */
+	struct list pending;      /* in order, in front of the queue; all must while failing */
+	struct list doubtful;     /* of the commit of which nobody knows whether it happened */
 	bool in_doubt, abandoned; /* abandoned: it stopped before it knew */
 	bool failing;
 	bool frees_first;   /* full: every other try is for what makes room */

@@ -40,7 +40,8 @@ struct committer;
 /* Embed it in what is to be written. Owner: the committer from submit until done. */
 struct commit_op {
 	struct list link;
-	/* Write into the open transaction. Thread: commit. May be called again after an abort. */
+	/* Write into the open transaction. Thread: commit. May be called again after an abort.
+	 */
 	int (*apply)(struct commit_op *op, struct ledger *ledger, struct error *err);
 	/* Not must: it will not happen; called before any later operation is applied. May be
 	 * NULL. Thread: commit. */
@@ -49,8 +50,8 @@ struct commit_op {
 	void (*done)(struct commit_op *op, const struct error *err);
 	size_t bytes; /* about how much it writes */
 	bool must;
-	/* Must, and only removes what nothing that waits rests on: while the disk is full it may
-	 * overtake, for what stands before it may be waiting for the room that it makes. */
+	/* Must, and only removes what nothing that waits rests on: while the disk is full it
+	 * may overtake, for what stands before it may be waiting for the room that it makes. */
 	bool frees;
 	enum error_code refused; /* the committer's own */
 	char *refused_text;
@@ -82,17 +83,19 @@ int committer_start(struct ledger *ledger, uv_loop_t *loop, const struct committ
 	struct committer **ret, struct error *err);
 /* Thread: any. Order of submission is order on disk. */
 void committer_submit(struct committer *committer, struct commit_op *op);
-/* gather() wants to be asked now, or to be asked when to be asked. Thread: any; cheap when already awake. */
+/* gather() wants to be asked now, or to be asked when to be asked. Thread: any; cheap when
+ * already awake. */
 void committer_wake(struct committer *committer);
-/* False while the store cannot be written; then `ret_why` (may be NULL) says why. Thread: any. */
+/* False while the store cannot be written; then `ret_why` (may be NULL) says why. Thread: any.
+ */
 bool committer_is_healthy(struct committer *committer, struct error *ret_why);
 /* Nanoseconds of the recent commits: p50 and p99. Thread: any. */
 void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);
 /*
- * Commit all that waits, end the thread, run the last done() calls. Operations that must happen but
- * cannot (disk full) are given up after one more try, refused, and come back at the next start
- * from what is on disk; then it returns false. What done() submits meanwhile is committed too.
- * Thread: loop. Then committer is gone; its handle closes when the loop turns once more.
+ * Commit all that waits, end the thread, run the last done() calls. Operations that must happen
+ * but cannot (disk full) are given up after one more try, refused, and come back at the next
+ * start from what is on disk; then it returns false. What done() submits meanwhile is committed
+ * too. Thread: loop. Then committer is gone; its handle closes when the loop turns once more.
  */
 bool committer_stop(struct committer *committer);
 

@@ -70,22 +70,23 @@ struct ledger_ops {
 
 	/* Either may be NULL: leave as it is. */
 	int (*put_job)(struct ledger *ledger, const struct id *job, const void *definition,
-		size_t definition_len, const void *record, size_t record_len, struct error *err);
+		size_t definition_len, const void *record, size_t record_len,
+		struct error *err);
 	int (*put_input)(struct ledger *ledger, const struct id *job, uint64_t block,
 		const void *bytes, size_t len, struct error *err);
 	int (*put_done)(struct ledger *ledger, const struct id *job, uint64_t block,
 		const void *bitmap, size_t len, struct error *err);
 	/* The block and its bitmap; fine when they are not there. */
-	int (*drop_input)(struct ledger *ledger, const struct id *job, uint64_t block,
-		struct error *err);
+	int (*drop_input)(
+		struct ledger *ledger, const struct id *job, uint64_t block, struct error *err);
 	/* `seq`: of the first result in the block. */
 	int (*append)(struct ledger *ledger, const struct id *job, enum ledger_log log,
 		uint64_t seq, const void *bytes, size_t len, struct error *err);
-	int (*drop_failure)(struct ledger *ledger, const struct id *job, uint64_t seq,
-		struct error *err);
+	int (*drop_failure)(
+		struct ledger *ledger, const struct id *job, uint64_t seq, struct error *err);
 	/* Drop whole result records that end before `seq`. */
-	int (*trim_results)(struct ledger *ledger, const struct id *job, uint64_t seq,
-		struct error *err);
+	int (*trim_results)(
+		struct ledger *ledger, const struct id *job, uint64_t seq, struct error *err);
 	int (*put_key)(struct ledger *ledger, const struct id *job, const char *key, size_t len,
 		uint64_t lines, struct error *err);
 	int (*put_state)(struct ledger *ledger, const struct id *job, const void *bytes,
@@ -100,8 +101,8 @@ struct ledger_ops {
 	/* ---- reading: any thread ---- */
 
 	/* Jobs with ids below `before` (NULL: all), newest first. */
-	int (*each_job)(struct ledger *ledger, const struct id *before, ledger_job_fn fn, void *arg,
-		struct error *err);
+	int (*each_job)(struct ledger *ledger, const struct id *before, ledger_job_fn fn,
+		void *arg, struct error *err);
 	/* ERR_JOB_NOT_FOUND. Appends to the buffers. */
 	int (*get_job)(struct ledger *ledger, const struct id *job, struct buf *definition,
 		struct buf *record, struct error *err);
@@ -124,8 +125,8 @@ struct ledger_ops {
 	 */
 	int (*each_value)(struct ledger *ledger, const struct id *job, enum ledger_log log,
 		uint64_t seq, ledger_value_fn fn, void *arg, struct error *err);
-	int (*each_key)(struct ledger *ledger, const struct id *job, ledger_key_fn fn, void *arg,
-		struct error *err);
+	int (*each_key)(struct ledger *ledger, const struct id *job, ledger_key_fn fn,
+		void *arg, struct error *err);
 	/* Appends; nothing when none is stored. */
 	int (*get_state)(struct ledger *ledger, const struct id *job, struct buf *bytes,
 		struct error *err);
@@ -142,10 +143,11 @@ struct ledger {
 /* ledger_lmdb.c. Errors: ERR_STORE, with what to do (another process, a newer format, …). */
 struct ledger_lmdb_config {
 	const char *dir;    /* made if it is not there */
-	uint64_t max_bytes; /* bound of the file; the map is a little larger, for what must end */
+	uint64_t max_bytes; /* bound of the file; the map is a little larger, for what must end
+			     */
 };
-int ledger_lmdb_open(const struct ledger_lmdb_config *config, struct ledger **ret,
-	struct error *err);
+int ledger_lmdb_open(
+	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err);
 
 /* ledger_memory.c: the same contract without a disk. */
 int ledger_memory_open(struct ledger **ret, struct error *err);

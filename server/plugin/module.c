@@ -10,7 +10,7 @@
 struct module {
 	char *file;
 	void *handle;
-	struct stage stage;	    /* the module's descriptor, in our size */
+	struct stage stage;         /* the module's descriptor, in our size */
 	struct stage_param *params; /* its table, in our size */
 };
 

@@ -167,7 +167,7 @@ static void refuse_unknown(const struct stage *stage, const json_t *params, cons
 		struct pointer where = pointer_at(pointer, name);
 
 		if (params_find_row(stage, name) == NULL)
-			unknown_param(stage, name, &(struct place){where.text, mistakes});
+			unknown_param(stage, name, &(struct place){ where.text, mistakes });
 	}
 }
 
@@ -186,8 +186,9 @@ static int take_param(const struct stage_param *row, const json_t *params, const
 	}
 	if (given == NULL && row->def == NULL)
 		return 0;
-	value = given == NULL ? params_default(row)
-			      : check_value(row, given, &(struct place){where.text, mistakes});
+	value = given == NULL
+			? params_default(row)
+			: check_value(row, given, &(struct place){ where.text, mistakes });
 	if (value == NULL)
 		return mistakes->count > before ? 0 : -1;
 	return json_object_set_new(to, row->name, value);
@@ -237,7 +238,7 @@ static int check_default(const struct stage_param *row, struct error *err)
 
 	mistakes_init(&mistakes);
 	if (value != NULL)
-		checked = check_value(row, value, &(struct place){"", &mistakes});
+		checked = check_value(row, value, &(struct place){ "", &mistakes });
 	json_decref(value);
 	mistakes_done(&mistakes);
 	if (checked == NULL && mem_failures() != failures)

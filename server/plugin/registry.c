@@ -71,7 +71,7 @@ int registry_insert(struct registry *registry, const struct stage *stage, struct
 		at--;
 	memmove(&registry->entries[at + 1], &registry->entries[at],
 		(registry->count - at) * sizeof(registry->entries[0]));
-	registry->entries[at] = (struct entry){stage, module};
+	registry->entries[at] = (struct entry){ stage, module };
 	registry->count++;
 	return 0;
 }
@@ -92,7 +92,7 @@ int registry_new(struct registry **ret, struct error *err)
 	if (registry == NULL)
 		return error_no_memory(err);
 	registry->catalog =
-		(struct catalog){catalog_find, catalog_nearest, catalog_check_params};
+		(struct catalog){ catalog_find, catalog_nearest, catalog_check_params };
 	if (insert_builtins(registry, err) < 0) {
 		registry_free(registry);
 		return -1;
@@ -173,7 +173,8 @@ json_t *registry_refused(const struct registry *registry)
 const char *stage_kind_name(enum stage_kind kind)
 {
 	static const char *const names[] = {
-		[STAGE_MAP] = "map", [STAGE_SOURCE] = "source", [STAGE_SINK] = "sink"};
+		[STAGE_MAP] = "map", [STAGE_SOURCE] = "source", [STAGE_SINK] = "sink"
+	};
 
 	return names[kind];
 }

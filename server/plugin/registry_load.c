@@ -27,7 +27,7 @@ static int remember_refused(struct registry *registry, const char *file, const c
 		return -1;
 	registry->refused = list;
 	row = &list[registry->refused_count];
-	*row = (struct refused){mem_strdup(file), mem_strdup(reason)};
+	*row = (struct refused){ mem_strdup(file), mem_strdup(reason) };
 	registry->refused_count++;
 	return row->file != NULL && row->reason != NULL ? 0 : -1;
 }
@@ -56,7 +56,7 @@ static int check_name(
 
 static int load_file(struct registry *registry, const char *file, struct error *err)
 {
-	struct error why = {0};
+	struct error why = { 0 };
 	struct module *module;
 
 	if (module_open(file, &module, &why) < 0)

@@ -12,7 +12,7 @@ struct registry {
 	struct entry {
 		const struct stage *stage;
 		struct module *module; /* NULL: built in */
-	} * entries;		       /* in order of name */
+	} * entries;                   /* in order of name */
 	size_t count;
 	struct refused {
 		char *file, *reason;

@@ -22,15 +22,15 @@ struct aggregate {
 };
 
 static const struct stage_param aggregate_params[] = {
-	{"field", STAGE_POINTER,
+	{ "field", STAGE_POINTER,
 		.doc = "the number to add up; without it items are only counted",
-		.offset = offsetof(struct aggregate, field)},
-	{"by", STAGE_POINTER, .doc = "the field by whose values to group",
-		.offset = offsetof(struct aggregate, by)},
-	{"groups_max", STAGE_INT, .def = "10000", .min = 1, .max = 1000000,
+		.offset = offsetof(struct aggregate, field) },
+	{ "by", STAGE_POINTER, .doc = "the field by whose values to group",
+		.offset = offsetof(struct aggregate, by) },
+	{ "groups_max", STAGE_INT, .def = "10000", .min = 1, .max = 1000000,
 		.doc = "items of more groups than this fail",
-		.offset = offsetof(struct aggregate, groups_max)},
-	{0},
+		.offset = offsetof(struct aggregate, groups_max) },
+	{ 0 },
 };
 
 /* ---- the saved state: head, stats of all, then (length, key, stats) by group ---- */
@@ -92,7 +92,7 @@ static char *put(char *to, const void *bytes, size_t len)
 static enum stage_result aggregate_checkpoint(void *instance, struct stage_ctx *ctx)
 {
 	const struct aggregate *aggregate = instance;
-	struct state_head head = {STATE_VERSION, (uint32_t)aggregate->groups.count};
+	struct state_head head = { STATE_VERSION, (uint32_t)aggregate->groups.count };
 	size_t size = state_size(aggregate);
 	char *state = malloc(size), *at;
 	enum stage_result result;
@@ -161,11 +161,11 @@ static struct stage_slice key_of(
 	const char *by = shown(aggregate->by, &aggregate->by_path);
 
 	if (value.at == NULL)
-		return (struct stage_slice){"null", 4};
+		return (struct stage_slice){ "null", 4 };
 	if (*value.at == '{' || *value.at == '[') {
 		stage_fail(
 			ctx, STAGE_PERMANENT, "'%s' is no string, number or truth value", by);
-		return (struct stage_slice){NULL, 0};
+		return (struct stage_slice){ NULL, 0 };
 	}
 	if (stage_slice_is_string(value))
 		value = stage_slice_text(ctx, value);

@@ -110,7 +110,7 @@ struct group *groups_get(struct groups *groups, const char *key, size_t len)
 	hash = hash_of(groups, key, len);
 	assert(groups->list != NULL);
 	group = &groups->list[groups->count];
-	*group = (struct group){.key = copy, .len = (uint32_t)len, .hash = hash};
+	*group = (struct group){ .key = copy, .len = (uint32_t)len, .hash = hash };
 	*slot_of(groups, key, len, hash) = (uint32_t)++groups->count;
 	return group;
 }

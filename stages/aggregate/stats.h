@@ -16,10 +16,10 @@
 
 /* Fixed layout without holes: it is saved as it is. */
 struct stats {
-	__int128 whole;		/* sum of whole numbers */
-	double real, lost;	/* sum of the others, and what rounding took from it */
-	uint64_t count, reals;	/* all, and those that are not whole */
-	uint64_t min, max;	/* bits of the magnitude or of the double */
+	__int128 whole;         /* sum of whole numbers */
+	double real, lost;      /* sum of the others, and what rounding took from it */
+	uint64_t count, reals;  /* all, and those that are not whole */
+	uint64_t min, max;      /* bits of the magnitude or of the double */
 	uint8_t min_is, max_is; /* enum stats_sort */
 	uint8_t reserved[14];
 };

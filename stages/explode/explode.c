@@ -8,10 +8,10 @@ struct explode {
 };
 
 static const struct stage_param explode_params[] = {
-	{"field", STAGE_POINTER, .def = "",
+	{ "field", STAGE_POINTER, .def = "",
 		.doc = "where the array stands; \"\": the item itself is the array",
-		.offset = offsetof(struct explode, field)},
-	{0},
+		.offset = offsetof(struct explode, field) },
+	{ 0 },
 };
 
 static void explode_close(void *instance, struct stage_ctx *ctx)

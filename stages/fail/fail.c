@@ -11,16 +11,16 @@ struct fail {
 };
 
 static const struct stage_param fail_params[] = {
-	{"every", STAGE_INT, .def = "1", .min = 1, .max = 1e15,
+	{ "every", STAGE_INT, .def = "1", .min = 1, .max = 1e15,
 		.doc = "fail every so many-th item: those whose number + 1 it divides",
-		.offset = offsetof(struct fail, every)},
-	{"kind", STAGE_STRING, .def = "permanent", .choices = "permanent|transient",
+		.offset = offsetof(struct fail, every) },
+	{ "kind", STAGE_STRING, .def = "permanent", .choices = "permanent|transient",
 		.doc = "transient failures are tried again, as the job's retry says",
-		.offset = offsetof(struct fail, kind)},
-	{"until_attempt", STAGE_INT, .def = "0", .min = 0, .max = 1000000,
+		.offset = offsetof(struct fail, kind) },
+	{ "until_attempt", STAGE_INT, .def = "0", .min = 0, .max = 1000000,
 		.doc = "succeed from this attempt on; 0: never",
-		.offset = offsetof(struct fail, until_attempt)},
-	{0},
+		.offset = offsetof(struct fail, until_attempt) },
+	{ 0 },
 };
 
 static enum stage_result fail_open(void *instance, struct stage_ctx *ctx)

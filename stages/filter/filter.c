@@ -33,15 +33,15 @@ struct filter_worker {
 };
 
 static const struct stage_param filter_params[] = {
-	{"pointer", STAGE_POINTER, .required = 1, .doc = "which field is looked at",
-		.offset = offsetof(struct filter, pointer)},
-	{"op", STAGE_STRING, .required = 1, .choices = "exists|eq|ne|lt|le|gt|ge|matches",
+	{ "pointer", STAGE_POINTER, .required = 1, .doc = "which field is looked at",
+		.offset = offsetof(struct filter, pointer) },
+	{ "op", STAGE_STRING, .required = 1, .choices = "exists|eq|ne|lt|le|gt|ge|matches",
 		.doc = "how it must stand to value",
-		.offset = offsetof(struct filter, op_name)},
-	{"value", STAGE_JSON,
+		.offset = offsetof(struct filter, op_name) },
+	{ "value", STAGE_JSON,
 		.doc = "what it is compared with; for matches a POSIX extended regular expression",
-		.offset = offsetof(struct filter, value)},
-	{0},
+		.offset = offsetof(struct filter, value) },
+	{ 0 },
 };
 
 /* ---- open ---- */
@@ -147,7 +147,7 @@ static enum stage_result check_value(struct filter *filter, struct stage_ctx *ct
 
 static enum op op_of(const char *name)
 {
-	static const char *const names[] = {"exists", "eq", "ne", "lt", "le", "gt", "ge"};
+	static const char *const names[] = { "exists", "eq", "ne", "lt", "le", "gt", "ge" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i], name) == 0)
@@ -297,7 +297,7 @@ static enum verdict equal(
 			       ? same_tree(filter, ctx, value)
 			       : DROP;
 	default: /* null, false, true are told by their first letter */
-		return *value.at == (yyjson_is_null(wanted)	     ? 'n'
+		return *value.at == (yyjson_is_null(wanted)          ? 'n'
 					    : yyjson_is_true(wanted) ? 't'
 								     : 'f')
 			       ? KEEP
@@ -364,7 +364,7 @@ static enum verdict matches(struct stage_ctx *ctx, struct stage_slice value)
 	if (text.len > SUBJECT_MAX)
 		return broken(
 			ctx, STAGE_PERMANENT, "the field is too long to match: 65536 bytes");
-	bounds = (regmatch_t){0, (regoff_t)text.len};
+	bounds = (regmatch_t){ 0, (regoff_t)text.len };
 	error = regexec(&worker->regex, text.at, 1, &bounds, REG_STARTEND);
 	if (error == REG_ESPACE)
 		return broken(ctx, STAGE_TRANSIENT, "no memory to match");

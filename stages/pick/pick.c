@@ -25,14 +25,14 @@ struct pick {
 };
 
 static const struct stage_param pick_params[] = {
-	{"fields", STAGE_JSON, .required = 1,
+	{ "fields", STAGE_JSON, .required = 1,
 		.doc = "names or JSON pointers to keep, or an object from new names to pointers",
 		.offset = offsetof(struct pick, fields),
 		.schema = "{\"oneOf\":[{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
 			  "\"minItems\":1,\"maxItems\":64},{\"type\":\"object\","
 			  "\"additionalProperties\":{\"type\":\"string\"},"
-			  "\"minProperties\":1,\"maxProperties\":64}]}"},
-	{0},
+			  "\"minProperties\":1,\"maxProperties\":64}]}" },
+	{ 0 },
 };
 
 static void pick_close(void *instance, struct stage_ctx *ctx)

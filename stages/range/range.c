@@ -17,20 +17,20 @@
 struct range {
 	int64_t from, to;
 	const char *template;
-	char *literal;	 /* the pieces, one behind the other */
+	char *literal;   /* the pieces, one behind the other */
 	size_t *lengths; /* of the pieces; a number stands between two */
 	size_t pieces, item_max;
 };
 
 static const struct stage_param range_params[] = {
-	{"from", STAGE_INT, .def = "0", .doc = "the first number",
-		.offset = offsetof(struct range, from)},
-	{"to", STAGE_INT, .required = 1, .doc = "the number behind the last one",
-		.offset = offsetof(struct range, to)},
-	{"template", STAGE_JSON, .def = "\"$i\"",
+	{ "from", STAGE_INT, .def = "0", .doc = "the first number",
+		.offset = offsetof(struct range, from) },
+	{ "to", STAGE_INT, .required = 1, .doc = "the number behind the last one",
+		.offset = offsetof(struct range, to) },
+	{ "template", STAGE_JSON, .def = "\"$i\"",
 		.doc = "the item: \"$i\" as a whole string is the number, $i inside one its digits",
-		.offset = offsetof(struct range, template)},
-	{0},
+		.offset = offsetof(struct range, template) },
+	{ 0 },
 };
 
 /* ---- the template ---- */
@@ -97,7 +97,7 @@ static enum stage_result range_open(void *instance, struct stage_ctx *ctx)
 {
 	struct range *range = instance;
 	size_t len = strlen(range->template), marks = 1;
-	struct cut cut = {.range = range};
+	struct cut cut = { .range = range };
 
 	if (range->to < range->from)
 		return stage_fail(ctx, STAGE_PERMANENT, "/to: must not be less than from");

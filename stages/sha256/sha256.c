@@ -22,12 +22,12 @@ struct sha256 {
 };
 
 static const struct stage_param sha256_params[] = {
-	{"field", STAGE_POINTER, .required = 1, .doc = "where the string to hash stands",
-		.offset = offsetof(struct sha256, field)},
-	{"into", STAGE_STRING, .def = "sha256",
+	{ "field", STAGE_POINTER, .required = 1, .doc = "where the string to hash stands",
+		.offset = offsetof(struct sha256, field) },
+	{ "into", STAGE_STRING, .def = "sha256",
 		.doc = "name of the member that receives the digest",
-		.offset = offsetof(struct sha256, into)},
-	{0},
+		.offset = offsetof(struct sha256, into) },
+	{ 0 },
 };
 
 static void sha256_close(void *instance, struct stage_ctx *ctx)
@@ -44,7 +44,7 @@ static bool prepare(struct sha256 *sha256)
 	size_t len = strlen(sha256->into);
 	char *at;
 
-	sha256->into_token = (struct stage_token){strdup(sha256->into), len, SIZE_MAX};
+	sha256->into_token = (struct stage_token){ strdup(sha256->into), len, SIZE_MAX };
 	sha256->member = malloc(STAGE_ESCAPED_MAX(len) + 5);
 	if (sha256->into_token.name == NULL || sha256->member == NULL ||
 		!stage_path_init(&sha256->path, sha256->field))
@@ -67,8 +67,8 @@ static enum stage_result sha256_open(void *instance, struct stage_ctx *ctx)
 /* What one walk over the item's members finds. */
 struct found {
 	struct stage_slice text; /* the field, a string with its quotes */
-	struct stage_slice old;	 /* the value that the digest replaces */
-	bool empty;		 /* the item has no members */
+	struct stage_slice old;  /* the value that the digest replaces */
+	bool empty;              /* the item has no members */
 };
 
 static bool find(const struct sha256 *sha256, struct stage_slice item, struct found *ret)
@@ -77,7 +77,7 @@ static bool find(const struct sha256 *sha256, struct stage_slice item, struct fo
 	struct stage_slice name, value;
 	struct stage_walk walk;
 
-	*ret = (struct found){.empty = true};
+	*ret = (struct found){ .empty = true };
 	if (!stage_walk_open(&walk, item, '{'))
 		return false;
 	while (stage_walk_member(&walk, &name, &value)) {

@@ -6,13 +6,13 @@ struct sleep {
 };
 
 static const struct stage_param sleep_params[] = {
-	{"ms", STAGE_INT, .required = 1, .min = 0, .max = 86400000,
+	{ "ms", STAGE_INT, .required = 1, .min = 0, .max = 86400000,
 		.doc = "how long every item waits, in milliseconds",
-		.offset = offsetof(struct sleep, ms)},
-	{"jitter_ms", STAGE_INT, .def = "0", .min = 0, .max = 86400000,
+		.offset = offsetof(struct sleep, ms) },
+	{ "jitter_ms", STAGE_INT, .def = "0", .min = 0, .max = 86400000,
 		.doc = "up to so much longer, evenly spread over the items",
-		.offset = offsetof(struct sleep, jitter_ms)},
-	{0},
+		.offset = offsetof(struct sleep, jitter_ms) },
+	{ 0 },
 };
 
 /* splitmix64 of the item: spread like chance, and the same when the item is tried again. */

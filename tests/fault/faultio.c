@@ -6,11 +6,10 @@
  * number lies in [fail_at, fail_at + fail_count). Two ways to steer it:
  *
  *	LEAT_FAULTIO_CONTROL=path	a file of at least sizeof(struct control), shared: a
- *					test arms it and reads the counters while the server runs
- *	LEAT_FAULTIO_AT=n		the n-th call fails, from the start
- *	LEAT_FAULTIO_COUNT=m		and the m - 1 after it (default 1, 0: all)
- *	LEAT_FAULTIO_ERRNO=ENOSPC|EIO	with this error (default EIO)
- *	LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
+ *					test arms it and reads the counters while the server
+ *runs LEAT_FAULTIO_AT=n		the n-th call fails, from the start LEAT_FAULTIO_COUNT=m
+ *and the m - 1 after it (default 1, 0: all) LEAT_FAULTIO_ERRNO=ENOSPC|EIO	with this error
+ *(default EIO) LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
  *
  * With `half` set a write that is to fail takes half of its bytes instead, as a disk does
  * that becomes full.
@@ -42,7 +41,7 @@ struct control {
 	uint32_t half;
 };
 
-static struct control own = {.fail_count = 1, .error = EIO, .kinds = KIND_WRITE | KIND_SYNC};
+static struct control own = { .fail_count = 1, .error = EIO, .kinds = KIND_WRITE | KIND_SYNC };
 static struct control *control = &own;
 static const char *file_end = "data.mdb";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -131,10 +130,10 @@ static int fail(void)
 }
 
 /* The function behind ours; looked up once a name. */
-#define REAL(name)                                          \
-	static __typeof__(&name) real;                      \
-	if (real == NULL)                                   \
-		real = (__typeof__(real))dlsym(RTLD_NEXT, #name)
+#define REAL(name)                     \
+	static __typeof__(&name) real; \
+	if (real == NULL)              \
+	real = (__typeof__(real))dlsym(RTLD_NEXT, #name)
 
 #define EXPORT __attribute__((visibility("default")))
 

@@ -36,7 +36,7 @@ static struct definition *parse(const json_t *root)
 {
 	struct definition *definition = NULL;
 	struct mistakes mistakes;
-	struct error err = {0};
+	struct error err = { 0 };
 
 	mistakes_init(&mistakes);
 	if (definition_parse(root, registry_catalog(registry), &definition_rules_default,

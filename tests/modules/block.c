@@ -10,9 +10,9 @@ struct block {
 };
 
 static const struct stage_param block_params[] = {
-	{"ms", STAGE_INT, .required = 1, .min = 0, .max = 600000, .doc = "how long",
-		.offset = offsetof(struct block, ms)},
-	{0},
+	{ "ms", STAGE_INT, .required = 1, .min = 0, .max = 600000, .doc = "how long",
+		.offset = offsetof(struct block, ms) },
+	{ 0 },
 };
 
 static int64_t now_ms(void)
@@ -26,7 +26,7 @@ static int64_t now_ms(void)
 static enum stage_result block_run(void *instance, struct stage_ctx *ctx)
 {
 	const struct block *block = instance;
-	const struct timespec step = {0, STEP_MS * 1000000};
+	const struct timespec step = { 0, STEP_MS * 1000000 };
 
 	for (int64_t end = now_ms() + block->ms; now_ms() < end;) {
 		if (stage_cancelled(ctx))

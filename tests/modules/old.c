@@ -22,11 +22,11 @@ static const struct old_row {
 	double min, max;
 	const char *choices, *schema;
 } rows[] = {
-	{"times", STAGE_INT, 0, "1", "how often", offsetof(struct old, times), 1, 9, NULL,
-		NULL},
-	{"mark", STAGE_STRING, 0, "!", "put behind", offsetof(struct old, mark), 0, 0, NULL,
-		NULL},
-	{NULL, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL},
+	{ "times", STAGE_INT, 0, "1", "how often", offsetof(struct old, times), 1, 9, NULL,
+		NULL },
+	{ "mark", STAGE_STRING, 0, "!", "put behind", offsetof(struct old, mark), 0, 0, NULL,
+		NULL },
+	{ NULL, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
 static enum stage_result old_run(void *instance, struct stage_ctx *ctx)
@@ -55,6 +55,6 @@ struct old_stage {
 };
 
 __attribute__((visibility("default"))) extern const struct old_stage leat_stage;
-const struct old_stage leat_stage = {1, sizeof(struct old_stage), sizeof(struct old_row), "old",
-	"0.9.0", "A module of the first days", STAGE_MAP, STAGE_PARALLEL, sizeof(struct old), 0,
-	rows, {0}, old_run, {0}};
+const struct old_stage leat_stage = { 1, sizeof(struct old_stage), sizeof(struct old_row),
+	"old", "0.9.0", "A module of the first days", STAGE_MAP, STAGE_PARALLEL,
+	sizeof(struct old), 0, rows, { 0 }, old_run, { 0 } };

@@ -10,18 +10,18 @@ struct refused {
 
 static const struct stage_param refused_params[] = {
 #ifdef WRONG_DEFAULT
-	{"number", STAGE_INT, .def = "seven", .offset = offsetof(struct refused, number)},
+	{ "number", STAGE_INT, .def = "seven", .offset = offsetof(struct refused, number) },
 #elif defined WRONG_OFFSET
-	{"number", STAGE_INT, .offset = sizeof(struct refused)},
+	{ "number", STAGE_INT, .offset = sizeof(struct refused) },
 #elif defined WRONG_TYPE
-	{"number", 99, .offset = offsetof(struct refused, number)},
+	{ "number", 99, .offset = offsetof(struct refused, number) },
 #elif defined WRONG_TWICE
-	{"number", STAGE_INT, .offset = offsetof(struct refused, number)},
-	{"number", STAGE_INT, .offset = offsetof(struct refused, number)},
+	{ "number", STAGE_INT, .offset = offsetof(struct refused, number) },
+	{ "number", STAGE_INT, .offset = offsetof(struct refused, number) },
 #else
-	{"number", STAGE_INT, .offset = offsetof(struct refused, number)},
+	{ "number", STAGE_INT, .offset = offsetof(struct refused, number) },
 #endif
-	{0},
+	{ 0 },
 };
 
 __attribute__((unused)) static enum stage_result refused_run(

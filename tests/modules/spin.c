@@ -9,9 +9,9 @@ struct spin {
 };
 
 static const struct stage_param spin_params[] = {
-	{"us", STAGE_INT, .required = 1, .min = 0, .max = 10000000, .doc = "how long",
-		.offset = offsetof(struct spin, us)},
-	{0},
+	{ "us", STAGE_INT, .required = 1, .min = 0, .max = 10000000, .doc = "how long",
+		.offset = offsetof(struct spin, us) },
+	{ 0 },
 };
 
 static int64_t cpu_us(void)

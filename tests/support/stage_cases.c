@@ -165,7 +165,7 @@ static int check_report(struct run *run, struct error *err)
 static int check_refused(struct run *run, struct stage_slice refused, struct error *err)
 {
 	json_t *wanted = json_loadb(refused.at, refused.len, JSON_DECODE_ANY, NULL);
-	struct error why = {0};
+	struct error why = { 0 };
 	int result = 0;
 
 	if (open_host(run, NULL, &why) == 0) {
@@ -197,7 +197,7 @@ static int check_run(struct run *run, struct error *err)
 
 static int run_case(const struct stage *stage, const char *line, size_t len, struct error *err)
 {
-	struct run run = {.stage = stage, .line = {line, len}, .attempts = 1};
+	struct run run = { .stage = stage, .line = { line, len }, .attempts = 1 };
 	struct stage_slice params = member(&run, "params"), refused = member(&run, "refused");
 	struct stage_slice attempts = member(&run, "attempts");
 	int result;
@@ -227,13 +227,13 @@ int stage_cases_run(const struct stage *stage, const char *file, FILE *out, int 
 		return -1;
 	while ((len = getline(&line, &size, in)) > 0) {
 		struct stage_slice name;
-		struct error err = {0};
+		struct error err = { 0 };
 
 		line[len - (line[len - 1] == '\n')] = '\0';
 		++*ret_count;
 		if (run_case(stage, line, strlen(line), &err) == 0)
 			continue;
-		name = stage_slice_member((struct stage_slice){line, strlen(line)}, "case");
+		name = stage_slice_member((struct stage_slice){ line, strlen(line) }, "case");
 		fprintf(out, "%s: %.*s: %s\n", stage->name, (int)name.len,
 			name.at != NULL ? name.at : "", err.text);
 		bad++;

@@ -228,7 +228,7 @@ static int fill(struct stage_host *host, const json_t *params, struct error *err
 int stage_host_open(struct stage_host *host, const struct stage *stage, const json_t *params,
 	const struct buf *state, struct error *err)
 {
-	*host = (struct stage_host){.stage = stage};
+	*host = (struct stage_host){ .stage = stage };
 	host->instance = calloc(1, stage->instance_size + 1);
 	host->ctx = calloc(1, sizeof(*host->ctx));
 	assert(host->instance != NULL && host->ctx != NULL);
@@ -267,7 +267,7 @@ void stage_host_close(struct stage_host *host)
 	free(host->ctx->worker);
 	free(host->ctx);
 	free(host->instance);
-	*host = (struct stage_host){0};
+	*host = (struct stage_host){ 0 };
 }
 
 /* Let the deferred item come to its end. */

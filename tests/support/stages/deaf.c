@@ -16,7 +16,8 @@ static const struct stage_param deaf_params[] = {
 static enum stage_result deaf_run(void *instance, struct stage_ctx *ctx)
 {
 	const struct deaf *deaf = instance;
-	struct timespec left = { .tv_sec = deaf->ms / 1000, .tv_nsec = deaf->ms % 1000 * 1000000 };
+	struct timespec left = { .tv_sec = deaf->ms / 1000,
+		.tv_nsec = deaf->ms % 1000 * 1000000 };
 
 	while (nanosleep(&left, &left) != 0) {
 	}

@@ -9,12 +9,12 @@
 static struct failure_view view(unsigned attempts, const char *error, const char *input)
 {
 	return (struct failure_view){
-		.head = {.kind = FAILURE_TIMEOUT,
+		.head = { .kind = FAILURE_TIMEOUT,
 			.attempts = (uint16_t)attempts,
 			.item = 17,
 			.at_ms = 1795363740123,
 			.error_len = (uint32_t)strlen(error),
-			.input_len = (uint32_t)strlen(input)},
+			.input_len = (uint32_t)strlen(input) },
 		.error = error,
 		.input = input,
 	};

@@ -17,7 +17,7 @@ static void expect(const struct line_map *map, uint64_t item, unsigned file, uin
 
 Test(line_map, keeps_one_entry_for_lines_without_gaps)
 {
-	struct line_map map = {0};
+	struct line_map map = { 0 };
 
 	for (uint64_t line = 1; line <= 100000; line++)
 		line_map_add(&map, 0, line);
@@ -29,7 +29,7 @@ Test(line_map, keeps_one_entry_for_lines_without_gaps)
 
 Test(line_map, knows_gaps_and_files)
 {
-	struct line_map map = {0};
+	struct line_map map = { 0 };
 
 	line_map_add(&map, 0, 2); /* the first line was blank */
 	line_map_add(&map, 0, 3);
@@ -48,7 +48,7 @@ Test(line_map, knows_gaps_and_files)
 
 Test(line_map, does_not_know_items_to_come)
 {
-	struct line_map map = {0};
+	struct line_map map = { 0 };
 	uint64_t line = 5;
 	unsigned file = 5;
 
@@ -62,7 +62,7 @@ Test(line_map, does_not_know_items_to_come)
 
 Test(line_map, stays_bounded_and_says_what_it_does_not_know)
 {
-	struct line_map map = {0};
+	struct line_map map = { 0 };
 	uint64_t line;
 	unsigned file;
 

@@ -10,11 +10,11 @@ static const struct {
 	const char *text, *host;
 	uint16_t port;
 } good[] = {
-	{"127.0.0.1:8080", "127.0.0.1", 8080},
-	{"localhost:0", "localhost", 0},
-	{"0.0.0.0:65535", "0.0.0.0", 65535},
-	{"[::1]:8080", "::1", 8080},
-	{"[::]:1", "::", 1},
+	{ "127.0.0.1:8080", "127.0.0.1", 8080 },
+	{ "localhost:0", "localhost", 0 },
+	{ "0.0.0.0:65535", "0.0.0.0", 65535 },
+	{ "[::1]:8080", "::1", 8080 },
+	{ "[::]:1", "::", 1 },
 };
 
 Test(listen, takes_host_and_port)
@@ -33,23 +33,23 @@ Test(listen, takes_host_and_port)
 static const struct {
 	const char *text, *why;
 } bad[] = {
-	{"", "'': the port is missing; write HOST:PORT"},
-	{"127.0.0.1", "'127.0.0.1': the port is missing"},
-	{"8080", "'8080': the port is missing"},
-	{":8080", "':8080': the host is missing"},
-	{"[]:8080", "the host is missing"},
-	{"::1:8080", "an IPv6 address stands in brackets"},
-	{"localhost:", "a port is a number from 0 to 65535"},
-	{"localhost:65536", "a port is a number from 0 to 65535"},
-	{"localhost:http", "a port is a number from 0 to 65535"},
-	{"localhost:-1", "a port is a number from 0 to 65535"},
+	{ "", "'': the port is missing; write HOST:PORT" },
+	{ "127.0.0.1", "'127.0.0.1': the port is missing" },
+	{ "8080", "'8080': the port is missing" },
+	{ ":8080", "':8080': the host is missing" },
+	{ "[]:8080", "the host is missing" },
+	{ "::1:8080", "an IPv6 address stands in brackets" },
+	{ "localhost:", "a port is a number from 0 to 65535" },
+	{ "localhost:65536", "a port is a number from 0 to 65535" },
+	{ "localhost:http", "a port is a number from 0 to 65535" },
+	{ "localhost:-1", "a port is a number from 0 to 65535" },
 };
 
 Test(listen, says_what_a_good_address_looks_like)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		char host[LISTEN_HOST_SIZE] = "untouched";
-		struct error err = {0};
+		struct error err = { 0 };
 		uint16_t port = 7;
 
 		cr_assert(listen_parse(bad[i].text, host, &port, &err) < 0, "'%s' is taken",

@@ -21,21 +21,21 @@ static int takes(void *arg, int key, const char *value, struct error *err)
 }
 
 static const struct argp_option own[] = {
-	{"set", 1, "NAME=VALUE", 0, "set it", 1},
-	{"json", 2, NULL, 0, "as JSON", 1},
-	{0},
+	{ "set", 1, "NAME=VALUE", 0, "set it", 1 },
+	{ "json", 2, NULL, 0, "as JSON", 1 },
+	{ 0 },
 };
 
-static const struct options serve = {.name = "leat serve",
+static const struct options serve = { .name = "leat serve",
 	.command = FOR_SERVE,
 	.intro = "Serve.",
-	.examples = "Examples:\n  leat serve"};
-static const struct options run = {.name = "leat run",
+	.examples = "Examples:\n  leat serve" };
+static const struct options run = { .name = "leat run",
 	.command = FOR_RUN,
 	.args_doc = "PIPELINE",
 	.intro = "Run.",
 	.own = own,
-	.take = takes};
+	.take = takes };
 
 /* One call of options_parse() with what it left behind. */
 struct call {
@@ -51,7 +51,7 @@ struct call {
 
 static void parse(struct call *call, const struct options *options, const char *line)
 {
-	char *words[WORDS_MAX + 1] = {0}, *copy = strdup(line), *rest = NULL;
+	char *words[WORDS_MAX + 1] = { 0 }, *copy = strdup(line), *rest = NULL;
 	FILE *out = open_memstream(&call->out, &call->out_len);
 	int count = 0;
 
@@ -261,32 +261,32 @@ static const struct {
 	const struct options *options;
 	const char *line, *why;
 } bad_lines[] = {
-	{&serve, "--compte 2", "there is no option '--compte'; did you mean '--compute'?"},
-	{&serve, "--frobnicate", "there is no option '--frobnicate'"},
-	{&serve, "--frobnicate=7", "there is no option '--frobnicate=7'"},
-	{&serve, "-x", "there is no option '-x'"},
-	{&serve, "--set a=b", "there is no option '--set'"},
-	{&run, "--listen 127.0.0.1:1", "there is no option '--listen'"},
-	{&serve, "--item", "--item-max wants a value: --item-max=BYTES"},
-	{&serve, "--data", "--data wants a value: --data=DIR"},
-	{&serve, "--print-config=yes", "--print-config takes no value"},
-	{&serve, "--queue 1", "'--queue' may mean several options; write it out"},
-	{&serve, "somewhere", "the argument 'somewhere' is one too many"},
-	{&run, "wrong", "the word is wrong"},
-	{&serve, "--item-max 12x",
-		"--item-max: '12x' is not a size such as 65536, 64k, 16MiB or 2G"},
-	{&serve, "--item-max 1", "--item-max: '1' is too small; it may be 16 to 1 GiB"},
-	{&serve, "--item-max 2G", "--item-max: '2G' is too large; it may be 16 to 1 GiB"},
-	{&serve, "--compute many", "--compute: 'many' is not a whole number such as 8"},
-	{&serve, "--drain-ms soon",
-		"--drain-ms: 'soon' is not a time such as 250, 250ms, 10s, 5m, 2h or 7d"},
-	{&serve, "--log xml", "--log: 'xml' is none of text|json"},
-	{&serve, "--log-level loud",
-		"--log-level: 'loud' is none of debug|info|warn|error|off"},
-	{&serve, "--data=", "--data: the text is empty; give a DIR"},
-	{&serve, "--stages=", "--stages: the name of a folder is empty"},
-	{&serve, "--config /nowhere/leat.json",
-		"the configuration file: unable to open /nowhere/leat.json: No such file or directory"},
+	{ &serve, "--compte 2", "there is no option '--compte'; did you mean '--compute'?" },
+	{ &serve, "--frobnicate", "there is no option '--frobnicate'" },
+	{ &serve, "--frobnicate=7", "there is no option '--frobnicate=7'" },
+	{ &serve, "-x", "there is no option '-x'" },
+	{ &serve, "--set a=b", "there is no option '--set'" },
+	{ &run, "--listen 127.0.0.1:1", "there is no option '--listen'" },
+	{ &serve, "--item", "--item-max wants a value: --item-max=BYTES" },
+	{ &serve, "--data", "--data wants a value: --data=DIR" },
+	{ &serve, "--print-config=yes", "--print-config takes no value" },
+	{ &serve, "--queue 1", "'--queue' may mean several options; write it out" },
+	{ &serve, "somewhere", "the argument 'somewhere' is one too many" },
+	{ &run, "wrong", "the word is wrong" },
+	{ &serve, "--item-max 12x",
+		"--item-max: '12x' is not a size such as 65536, 64k, 16MiB or 2G" },
+	{ &serve, "--item-max 1", "--item-max: '1' is too small; it may be 16 to 1 GiB" },
+	{ &serve, "--item-max 2G", "--item-max: '2G' is too large; it may be 16 to 1 GiB" },
+	{ &serve, "--compute many", "--compute: 'many' is not a whole number such as 8" },
+	{ &serve, "--drain-ms soon",
+		"--drain-ms: 'soon' is not a time such as 250, 250ms, 10s, 5m, 2h or 7d" },
+	{ &serve, "--log xml", "--log: 'xml' is none of text|json" },
+	{ &serve, "--log-level loud",
+		"--log-level: 'loud' is none of debug|info|warn|error|off" },
+	{ &serve, "--data=", "--data: the text is empty; give a DIR" },
+	{ &serve, "--stages=", "--stages: the name of a folder is empty" },
+	{ &serve, "--config /nowhere/leat.json",
+		"the configuration file: unable to open /nowhere/leat.json: No such file or directory" },
 };
 
 Test(options, mistakes_in_the_line_are_named_and_put_right)
@@ -305,14 +305,14 @@ Test(options, mistakes_in_the_line_are_named_and_put_right)
 static const struct {
 	const char *name, *value, *why;
 } bad_variables[] = {
-	{"LEAT_ITEM_MAX", "big",
-		"LEAT_ITEM_MAX: 'big' is not a size such as 65536, 64k, 16MiB or 2G"},
-	{"LEAT_LOG", "", "LEAT_LOG: '' is none of text|json"},
-	{"LEAT_STAGES", "/a::/b", "LEAT_STAGES: the name of a folder is empty"},
-	{"LEAT_FLUSH_MS", "0", "LEAT_FLUSH_MS: '0' is too small; it may be 1 ms to 1 min"},
-	{"LEAT_CONFIG", "/nowhere",
+	{ "LEAT_ITEM_MAX", "big",
+		"LEAT_ITEM_MAX: 'big' is not a size such as 65536, 64k, 16MiB or 2G" },
+	{ "LEAT_LOG", "", "LEAT_LOG: '' is none of text|json" },
+	{ "LEAT_STAGES", "/a::/b", "LEAT_STAGES: the name of a folder is empty" },
+	{ "LEAT_FLUSH_MS", "0", "LEAT_FLUSH_MS: '0' is too small; it may be 1 ms to 1 min" },
+	{ "LEAT_CONFIG", "/nowhere",
 		"the configuration file: unable to open /nowhere: No such "
-		"file or directory"},
+		"file or directory" },
 };
 
 Test(options, mistakes_in_the_environment_name_the_variable)
@@ -332,28 +332,28 @@ Test(options, mistakes_in_the_environment_name_the_variable)
 static const struct {
 	const char *content, *why;
 } bad_files[] = {
-	{"", ": line 1, column 0: '[' or '{' expected near end of file"},
-	{"[]", ": the file must hold one JSON object, as in {\"item_max\":\"4MiB\"}"},
-	{"{\"item_max\": }", ": line 1, column 14: unexpected token near '}'"},
-	{"{\"data\":\"a\",\n \"data\":\"b\"}",
-		": line 2, column 7: duplicate object key near '\"data\"'"},
-	{"{\"item_mx\":1}", ": /item_mx: there is no such setting; did you mean 'item_max'?"},
-	{"{\"item-max\":99}",
-		": /item-max: there is no such setting; did you mean 'item_max'?"},
-	{"{\"colour\":1}", ": /colour: there is no such setting; see 'leat serve --help'"},
-	{"{\"item_max\":true}", ": /item_max: a whole number or a text such as \"64MiB\" or "
-				"\"10s\" is wanted here"},
-	{"{\"item_max\":-5}", ": /item_max: a whole number or a text such as \"64MiB\" or "
-			      "\"10s\" is wanted here"},
-	{"{\"item_max\":1.5}", ": /item_max: a whole number or a text such as \"64MiB\" or "
-			       "\"10s\" is wanted here"},
-	{"{\"item_max\":\"9 bananas\"}",
-		": /item_max: '9 bananas' is not a size such as 65536, 64k, 16MiB or 2G"},
-	{"{\"data\":7}", ": /data: a text is wanted here"},
-	{"{\"data\":[\"a\"]}", ": /data: a text is wanted here"},
-	{"{\"stages\":[\"a\",7]}", ": /stages/1: a text is wanted here"},
-	{"{\"stages\":[\"a\",[\"b\"]]}", ": /stages/1: a text is wanted here"},
-	{"{\"log\":\"loud\"}", ": /log: 'loud' is none of text|json"},
+	{ "", ": line 1, column 0: '[' or '{' expected near end of file" },
+	{ "[]", ": the file must hold one JSON object, as in {\"item_max\":\"4MiB\"}" },
+	{ "{\"item_max\": }", ": line 1, column 14: unexpected token near '}'" },
+	{ "{\"data\":\"a\",\n \"data\":\"b\"}",
+		": line 2, column 7: duplicate object key near '\"data\"'" },
+	{ "{\"item_mx\":1}", ": /item_mx: there is no such setting; did you mean 'item_max'?" },
+	{ "{\"item-max\":99}",
+		": /item-max: there is no such setting; did you mean 'item_max'?" },
+	{ "{\"colour\":1}", ": /colour: there is no such setting; see 'leat serve --help'" },
+	{ "{\"item_max\":true}", ": /item_max: a whole number or a text such as \"64MiB\" or "
+				 "\"10s\" is wanted here" },
+	{ "{\"item_max\":-5}", ": /item_max: a whole number or a text such as \"64MiB\" or "
+			       "\"10s\" is wanted here" },
+	{ "{\"item_max\":1.5}", ": /item_max: a whole number or a text such as \"64MiB\" or "
+				"\"10s\" is wanted here" },
+	{ "{\"item_max\":\"9 bananas\"}",
+		": /item_max: '9 bananas' is not a size such as 65536, 64k, 16MiB or 2G" },
+	{ "{\"data\":7}", ": /data: a text is wanted here" },
+	{ "{\"data\":[\"a\"]}", ": /data: a text is wanted here" },
+	{ "{\"stages\":[\"a\",7]}", ": /stages/1: a text is wanted here" },
+	{ "{\"stages\":[\"a\",[\"b\"]]}", ": /stages/1: a text is wanted here" },
+	{ "{\"log\":\"loud\"}", ": /log: 'loud' is none of text|json" },
 };
 
 Test(options, mistakes_in_the_file_name_the_place)

@@ -32,11 +32,11 @@ static void bench_init(struct bench *bench, unsigned end)
 	cr_assert(uv_loop_init(&bench->loop) == 0);
 	cr_assert(pool_stop_init(&bench->stop, NULL) == 0);
 	cr_assert(pipe(bench->ends) == 0);
-	bench->io = (struct pool_io){.loop = &bench->loop,
+	bench->io = (struct pool_io){ .loop = &bench->loop,
 		.stop = &bench->stop,
 		.fd = bench->ends[end],
 		.arg = bench,
-		.done = on_done};
+		.done = on_done };
 }
 
 static void bench_done(struct bench *bench)
@@ -105,7 +105,7 @@ Test(pool_io, a_read_that_waits_for_ever_ends_by_a_stop, .timeout = 10)
 Test(pool_io, a_write_to_a_full_pipe_ends_by_a_stop, .timeout = 10)
 {
 	static char much[1 << 20];
-	struct iovec part = {much, sizeof(much)};
+	struct iovec part = { much, sizeof(much) };
 	struct bench bench;
 
 	bench_init(&bench, 1);
@@ -119,7 +119,7 @@ Test(pool_io, a_write_to_a_full_pipe_ends_by_a_stop, .timeout = 10)
 Test(pool_io, writes_all_parts_in_order, .timeout = 10)
 {
 	static char a[3000], b[5000], got[8000];
-	struct iovec parts[] = {{a, sizeof(a)}, {got, 0}, {b, sizeof(b)}};
+	struct iovec parts[] = { { a, sizeof(a) }, { got, 0 }, { b, sizeof(b) } };
 	struct bench bench;
 
 	memset(a, 'a', sizeof(a));
@@ -137,7 +137,7 @@ Test(pool_io, writes_all_parts_in_order, .timeout = 10)
 Test(pool_io, a_write_that_nobody_reads_is_a_broken_pipe, .timeout = 10)
 {
 	char byte = 'x';
-	struct iovec part = {&byte, 1};
+	struct iovec part = { &byte, 1 };
 	struct bench bench;
 
 	bench_init(&bench, 1);

@@ -9,8 +9,8 @@
 
 /* ---- a catalog of two stages that takes any parameter ---- */
 
-static const struct stage upper = {.name = "upper", .threads = STAGE_PARALLEL};
-static const struct stage pass = {.name = "pass", .threads = STAGE_PARALLEL};
+static const struct stage upper = { .name = "upper", .threads = STAGE_PARALLEL };
+static const struct stage pass = { .name = "pass", .threads = STAGE_PARALLEL };
 
 static const struct stage *find(const struct catalog *catalog, const char *name)
 {
@@ -28,16 +28,16 @@ static json_t *check_params(const struct catalog *catalog, const struct stage *s
 	return params != NULL ? json_deep_copy(params) : json_object();
 }
 
-static const struct catalog catalog = {find, nearest, check_params};
+static const struct catalog catalog = { find, nearest, check_params };
 
 static int make(const char *pipeline, const char *set, const char *order,
 	struct mistakes *mistakes, struct definition **ret, struct error *err)
 {
-	const char *sets[] = {set};
-	struct run_words words = {.pipeline = pipeline,
+	const char *sets[] = { set };
+	struct run_words words = { .pipeline = pipeline,
 		.sets = sets,
 		.set_count = set != NULL ? 1 : 0,
-		.order = order};
+		.order = order };
 
 	mistakes_init(mistakes);
 	return run_definition(&words, &catalog, &definition_rules_default, mistakes, ret, err);
@@ -47,7 +47,7 @@ static struct definition *made(const char *pipeline, const char *set, const char
 {
 	struct definition *definition = NULL;
 	struct mistakes mistakes;
-	struct error err = {0};
+	struct error err = { 0 };
 
 	cr_assert(make(pipeline, set, order, &mistakes, &definition, &err) == 0, "%s: %s",
 		err.text, mistakes.count > 0 ? mistakes.items[0].detail : "");
@@ -115,17 +115,17 @@ Test(run_definition, set_reaches_parameters_workers_and_queues)
 static const struct {
 	const char *pipeline, *set, *order, *pointer, *detail;
 } bad[] = {
-	{"uper", NULL, NULL, "/stages/0/use", "upper"},
-	{"upper:0", NULL, NULL, "stages", "upper:0"},
-	{"", NULL, NULL, "stages", "missing"},
-	{"upper", "field", NULL, "field", "STAGE.PARAM=VALUE"},
-	{"upper", "field=text", NULL, "field=text", "STAGE.PARAM=VALUE"},
-	{"upper", "uper.field=text", NULL, "uper.field", "upper"},
-	{"upper", "workers.upper=none", NULL, "workers.upper", ""},
-	{"upper", "workers.uper=1", NULL, "workers.uper", ""},
-	{"upper", NULL, "sideways", "/order", "input"},
-	{"{\"stages\":[]}", NULL, NULL, "/stages", ""},
-	{"{\"stages\":[{\"use\":\"upper\"}],\"colour\":1}", NULL, NULL, "/colour", ""},
+	{ "uper", NULL, NULL, "/stages/0/use", "upper" },
+	{ "upper:0", NULL, NULL, "stages", "upper:0" },
+	{ "", NULL, NULL, "stages", "missing" },
+	{ "upper", "field", NULL, "field", "STAGE.PARAM=VALUE" },
+	{ "upper", "field=text", NULL, "field=text", "STAGE.PARAM=VALUE" },
+	{ "upper", "uper.field=text", NULL, "uper.field", "upper" },
+	{ "upper", "workers.upper=none", NULL, "workers.upper", "" },
+	{ "upper", "workers.uper=1", NULL, "workers.uper", "" },
+	{ "upper", NULL, "sideways", "/order", "input" },
+	{ "{\"stages\":[]}", NULL, NULL, "/stages", "" },
+	{ "{\"stages\":[{\"use\":\"upper\"}],\"colour\":1}", NULL, NULL, "/colour", "" },
 };
 
 Test(run_definition, mistakes_are_pointed_at)
@@ -133,7 +133,7 @@ Test(run_definition, mistakes_are_pointed_at)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct definition *definition = NULL;
 		struct mistakes mistakes;
-		struct error err = {0};
+		struct error err = { 0 };
 
 		cr_assert(make(bad[i].pipeline, bad[i].set, bad[i].order, &mistakes,
 				  &definition, &err) < 0,
@@ -151,10 +151,10 @@ Test(run_definition, mistakes_are_pointed_at)
 static const struct {
 	const char *pipeline, *why;
 } unreadable[] = {
-	{"/nowhere/job.json", "unable to open /nowhere/job.json: No such file or directory"},
-	{"{\"stages\":", "the definition: line 1, column 10: "},
-	{"{\"stages\":[],\"stages\":[]}",
-		"the definition: line 1, column 21: duplicate object key"},
+	{ "/nowhere/job.json", "unable to open /nowhere/job.json: No such file or directory" },
+	{ "{\"stages\":", "the definition: line 1, column 10: " },
+	{ "{\"stages\":[],\"stages\":[]}",
+		"the definition: line 1, column 21: duplicate object key" },
 };
 
 Test(run_definition, what_is_no_json_is_said_with_its_place)
@@ -162,7 +162,7 @@ Test(run_definition, what_is_no_json_is_said_with_its_place)
 	for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
 		struct definition *definition = NULL;
 		struct mistakes mistakes;
-		struct error err = {0};
+		struct error err = { 0 };
 
 		cr_assert(make(unreadable[i].pipeline, NULL, NULL, &mistakes, &definition,
 				  &err) < 0);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 static const struct stage stages[] = {
-	{.name = "map"},
-	{.name = "pick"},
-	{.name = "queue"},
-	{.name = "sha256"},
-	{.name = "sink", .kind = STAGE_SINK},
-	{.name = "source", .kind = STAGE_SOURCE},
+	{ .name = "map" },
+	{ .name = "pick" },
+	{ .name = "queue" },
+	{ .name = "sha256" },
+	{ .name = "sink", .kind = STAGE_SINK },
+	{ .name = "source", .kind = STAGE_SOURCE },
 };
 
 static const struct stage *find(const struct catalog *catalog, const char *name)
@@ -44,7 +44,7 @@ static json_t *check_params(const struct catalog *catalog, const struct stage *s
 	return checked;
 }
 
-const struct catalog test_catalog = {find, nearest, check_params};
+const struct catalog test_catalog = { find, nearest, check_params };
 
 char *mistakes_text(const struct mistakes *mistakes)
 {
@@ -64,7 +64,7 @@ char *mistakes_of(const char *text, const struct definition_rules *rules)
 	json_t *root = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	struct definition *definition;
 	struct mistakes mistakes;
-	struct error err = {0};
+	struct error err = { 0 };
 	char *found;
 
 	cr_assert(root != NULL, "not JSON: %s", text);
@@ -86,7 +86,7 @@ struct definition *must_parse(const char *text)
 	json_t *root = json_loads(text, JSON_DECODE_ANY, NULL);
 	struct definition *definition = NULL;
 	struct mistakes mistakes;
-	struct error err = {0};
+	struct error err = { 0 };
 
 	cr_assert(root != NULL, "not JSON: %s", text);
 	mistakes_init(&mistakes);

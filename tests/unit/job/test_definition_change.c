@@ -49,22 +49,22 @@ Test(definition_patch, nothing_changes_when_anything_is_wrong)
 	static const struct {
 		const char *patch, *mistakes;
 	} rows[] = {
-		{"[]", ": must be an object, not an array"},
-		{"{\"name\":\"x\"}", "/name: there is no such field"},
-		{"{\"stages\":[]}",
-			"/stages: must be an object of stages by name, not an array"},
-		{"{\"stages\":{\"sha265\":{\"workers\":2}}}",
-			"/stages/sha265: this job has no stage named 'sha265'; did you mean 'sha256'?"},
-		{"{\"stages\":{\"zebra\":{}}}",
-			"/stages/zebra: this job has no stage named 'zebra'"},
-		{"{\"stages\":{\"map\":{\"queue\":{}}}}",
-			"/stages/map/queue: there is no such field"},
-		{"{\"stages\":{\"map\":8}}", "/stages/map: must be an object, not 8"},
-		{"{\"labels\":{\"new\":\"x\"},\"limits\":{\"max_failures\":1},"
-		 "\"stages\":{\"map\":{\"workers\":9},\"sha256\":{\"workers\":0}}}",
-			"/stages/sha256/workers: must be a whole number from 1 to 10000, not 0"},
-		{"{\"labels\":{\"a\":7},\"stages\":{\"map\":{\"workers\":9}}}",
-			"/labels/a: must be a string, not 7"},
+		{ "[]", ": must be an object, not an array" },
+		{ "{\"name\":\"x\"}", "/name: there is no such field" },
+		{ "{\"stages\":[]}",
+			"/stages: must be an object of stages by name, not an array" },
+		{ "{\"stages\":{\"sha265\":{\"workers\":2}}}",
+			"/stages/sha265: this job has no stage named 'sha265'; did you mean 'sha256'?" },
+		{ "{\"stages\":{\"zebra\":{}}}",
+			"/stages/zebra: this job has no stage named 'zebra'" },
+		{ "{\"stages\":{\"map\":{\"queue\":{}}}}",
+			"/stages/map/queue: there is no such field" },
+		{ "{\"stages\":{\"map\":8}}", "/stages/map: must be an object, not 8" },
+		{ "{\"labels\":{\"new\":\"x\"},\"limits\":{\"max_failures\":1},"
+		  "\"stages\":{\"map\":{\"workers\":9},\"sha256\":{\"workers\":0}}}",
+			"/stages/sha256/workers: must be a whole number from 1 to 10000, not 0" },
+		{ "{\"labels\":{\"a\":7},\"stages\":{\"map\":{\"workers\":9}}}",
+			"/labels/a: must be a string, not 7" },
 	};
 	struct definition *definition = must_parse(JOB);
 	_auto_free_ char *before = definition_text(definition);
@@ -121,26 +121,26 @@ Test(definition_scale, says_what_is_wrong_under_the_key)
 	static const struct {
 		const char *key, *value, *mistakes;
 	} rows[] = {
-		{"workers.map", "0",
-			"workers.map: must be a whole number from 1 to 10000, not '0'"},
-		{"workers.map", "10001",
-			"workers.map: must be a whole number from 1 to 10000, not '10001'"},
-		{"workers.map", "99999999999999999999999",
-			"workers.map: must be a whole number from 1 to 10000, not '99999999999999999999999'"},
-		{"workers.map", "8x",
-			"workers.map: must be a whole number from 1 to 10000, not '8x'"},
-		{"workers.map", "-8",
-			"workers.map: must be a whole number from 1 to 10000, not '-8'"},
-		{"workers.map", "",
-			"workers.map: must be a whole number from 1 to 10000, not ''"},
-		{"workers.", "8", "workers.: this job has no stage named ''"},
-		{"workers.mpa", "8",
-			"workers.mpa: this job has no stage named 'mpa'; did you mean 'map'?"},
-		{"queue.sha265", "0",
+		{ "workers.map", "0",
+			"workers.map: must be a whole number from 1 to 10000, not '0'" },
+		{ "workers.map", "10001",
+			"workers.map: must be a whole number from 1 to 10000, not '10001'" },
+		{ "workers.map", "99999999999999999999999",
+			"workers.map: must be a whole number from 1 to 10000, not '99999999999999999999999'" },
+		{ "workers.map", "8x",
+			"workers.map: must be a whole number from 1 to 10000, not '8x'" },
+		{ "workers.map", "-8",
+			"workers.map: must be a whole number from 1 to 10000, not '-8'" },
+		{ "workers.map", "",
+			"workers.map: must be a whole number from 1 to 10000, not ''" },
+		{ "workers.", "8", "workers.: this job has no stage named ''" },
+		{ "workers.mpa", "8",
+			"workers.mpa: this job has no stage named 'mpa'; did you mean 'map'?" },
+		{ "queue.sha265", "0",
 			"queue.sha265: this job has no stage named 'sha265'; did you mean 'sha256'?\n"
-			"queue.sha265: must be a whole number from 1 to 1000000, not '0'"},
-		{"queue.map", "\xff",
-			"queue.map: must be a whole number from 1 to 1000000, not '?'"},
+			"queue.sha265: must be a whole number from 1 to 1000000, not '0'" },
+		{ "queue.map", "\xff",
+			"queue.map: must be a whole number from 1 to 1000000, not '?'" },
 	};
 	struct definition *definition = must_parse(JOB);
 	_auto_free_ char *before = definition_text(definition), *after = NULL;

@@ -26,25 +26,25 @@ Test(definition_short, names_and_workers)
 	static const struct {
 		const char *text, *said;
 	} rows[] = {
-		{"a", "{\"stages\":[{\"use\":\"a\"}]}"},
-		{"a,b:8,c",
-			"{\"stages\":[{\"use\":\"a\"},{\"use\":\"b\",\"workers\":8},{\"use\":\"c\"}]}"},
-		{" a : 8",
-			"stages: 'a : 8': write name or name:workers, with 1 to 10000 workers"},
-		{" a:8 , b ", "{\"stages\":[{\"use\":\"a\",\"workers\":8},{\"use\":\"b\"}]}"},
-		{"", "stages: a name is missing: write a,b:8,c"},
-		{"a,,b", "stages: a name is missing: write a,b:8,c"},
-		{"a,", "stages: a name is missing: write a,b:8,c"},
-		{":8", "stages: ':8': write name or name:workers, with 1 to 10000 workers"},
-		{"a:", "stages: 'a:': write name or name:workers, with 1 to 10000 workers"},
-		{"a:0,b:x,c:10001",
+		{ "a", "{\"stages\":[{\"use\":\"a\"}]}" },
+		{ "a,b:8,c",
+			"{\"stages\":[{\"use\":\"a\"},{\"use\":\"b\",\"workers\":8},{\"use\":\"c\"}]}" },
+		{ " a : 8",
+			"stages: 'a : 8': write name or name:workers, with 1 to 10000 workers" },
+		{ " a:8 , b ", "{\"stages\":[{\"use\":\"a\",\"workers\":8},{\"use\":\"b\"}]}" },
+		{ "", "stages: a name is missing: write a,b:8,c" },
+		{ "a,,b", "stages: a name is missing: write a,b:8,c" },
+		{ "a,", "stages: a name is missing: write a,b:8,c" },
+		{ ":8", "stages: ':8': write name or name:workers, with 1 to 10000 workers" },
+		{ "a:", "stages: 'a:': write name or name:workers, with 1 to 10000 workers" },
+		{ "a:0,b:x,c:10001",
 			"stages: 'a:0': write name or name:workers, with 1 to 10000 workers\n"
 			"stages: 'b:x': write name or name:workers, with 1 to 10000 workers\n"
-			"stages: 'c:10001': write name or name:workers, with 1 to 10000 workers"},
-		{"a:100000000000000000000000000",
+			"stages: 'c:10001': write name or name:workers, with 1 to 10000 workers" },
+		{ "a:100000000000000000000000000",
 			"stages: 'a:100000000000000000000000000': write "
-			"name or name:workers, with 1 to 10000 workers"},
-		{"\xff", "stages: is not printable UTF-8"},
+			"name or name:workers, with 1 to 10000 workers" },
+		{ "\xff", "stages: is not printable UTF-8" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -77,14 +77,14 @@ Test(definition_set_param, values_are_json_if_they_are_json)
 	static const struct {
 		const char *key, *value, *json;
 	} rows[] = {
-		{"sha256.field", "text", "\"text\""},
-		{"sha256.n", "12", "12"},
-		{"sha256.b", "true", "true"},
-		{"sha256.s", "\"12\"", "\"12\""},
-		{"sha256.list", "[\"a\",1]", "[\"a\",1]"},
-		{"sha256.half", "[\"a\"", "\"[\\\"a\\\"\""},
-		{"sha256.none", "", "\"\""},
-		{"sha256.a.b", "x", "\"x\""},
+		{ "sha256.field", "text", "\"text\"" },
+		{ "sha256.n", "12", "12" },
+		{ "sha256.b", "true", "true" },
+		{ "sha256.s", "\"12\"", "\"12\"" },
+		{ "sha256.list", "[\"a\",1]", "[\"a\",1]" },
+		{ "sha256.half", "[\"a\"", "\"[\\\"a\\\"\"" },
+		{ "sha256.none", "", "\"\"" },
+		{ "sha256.a.b", "x", "\"x\"" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -16,7 +16,7 @@ static void fill(struct job_record *record, unsigned stages)
 #undef X
 	record->state = JOB_FINISHING;
 	for (unsigned i = 0; i < stages; i++)
-		record->stages[i] = (struct stage_counts){i, i + 1, i + 2, i + 3, i + 4};
+		record->stages[i] = (struct stage_counts){ i, i + 1, i + 2, i + 3, i + 4 };
 }
 
 static void expect_same(const struct job_record *a, const struct job_record *b)
@@ -143,7 +143,8 @@ Test(record, copies_are_deep)
 Test(record, finished_is_the_sum_of_outcomes)
 {
 	struct job_record record = {
-		.succeeded = 1, .filtered = 20, .failed = 300, .cancelled = 4000};
+		.succeeded = 1, .filtered = 20, .failed = 300, .cancelled = 4000
+	};
 
 	cr_expect(job_record_finished(&record) == 4321);
 }

@@ -12,27 +12,27 @@ Test(text, utf8_is_what_unicode_says)
 		const char *bytes;
 		size_t len;
 	} rows[] = {
-		{"a", 1},
-		{"\xc3\xa9", 2},
-		{"\xe2\x82\xac", 3},
-		{"\xf0\x9f\x98\x80", 4},
-		{"\xed\x9f\xbf", 3},
-		{"\xee\x80\x80", 3},
-		{"\xf4\x8f\xbf\xbf", 4},
-		{"\x80", 0},
-		{"\xc0\x80", 0},
-		{"\xc1\xbf", 0},
-		{"\xe0\x80\x80", 0},
-		{"\xed\xa0\x80", 0},
-		{"\xf0\x80\x80\x80", 0},
-		{"\xf4\x90\x80\x80", 0},
-		{"\xf5\x80\x80\x80", 0},
-		{"\xff", 0},
-		{"\xc3", 0},
-		{"\xe2\x82", 0},
-		{"\xc3(", 0},
-		{"\xf0\x9f\x98(", 0},
-		{"", 0},
+		{ "a", 1 },
+		{ "\xc3\xa9", 2 },
+		{ "\xe2\x82\xac", 3 },
+		{ "\xf0\x9f\x98\x80", 4 },
+		{ "\xed\x9f\xbf", 3 },
+		{ "\xee\x80\x80", 3 },
+		{ "\xf4\x8f\xbf\xbf", 4 },
+		{ "\x80", 0 },
+		{ "\xc0\x80", 0 },
+		{ "\xc1\xbf", 0 },
+		{ "\xe0\x80\x80", 0 },
+		{ "\xed\xa0\x80", 0 },
+		{ "\xf0\x80\x80\x80", 0 },
+		{ "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 },
+		{ "\xff", 0 },
+		{ "\xc3", 0 },
+		{ "\xe2\x82", 0 },
+		{ "\xc3(", 0 },
+		{ "\xf0\x9f\x98(", 0 },
+		{ "", 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -80,20 +80,20 @@ Test(text, whole_numbers)
 		bool good;
 		unsigned long long value;
 	} rows[] = {
-		{"0", 10, true, 0},
-		{"10", 10, true, 10},
-		{"11", 10, false, 0},
-		{"007", 10, true, 7},
-		{"5", 3, false, 0},
-		{"", 10, false, 0},
-		{"-1", 10, false, 0},
-		{"+1", 10, false, 0},
-		{" 1", 10, false, 0},
-		{"1 ", 10, false, 0},
-		{"1e1", 10, false, 0},
-		{"18446744073709551615", ~0ull, true, ~0ull},
-		{"18446744073709551616", ~0ull, false, 0},
-		{"99999999999999999999", ~0ull, false, 0},
+		{ "0", 10, true, 0 },
+		{ "10", 10, true, 10 },
+		{ "11", 10, false, 0 },
+		{ "007", 10, true, 7 },
+		{ "5", 3, false, 0 },
+		{ "", 10, false, 0 },
+		{ "-1", 10, false, 0 },
+		{ "+1", 10, false, 0 },
+		{ " 1", 10, false, 0 },
+		{ "1 ", 10, false, 0 },
+		{ "1e1", 10, false, 0 },
+		{ "18446744073709551615", ~0ull, true, ~0ull },
+		{ "18446744073709551616", ~0ull, false, 0 },
+		{ "99999999999999999999", ~0ull, false, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -107,8 +107,8 @@ Test(text, whole_numbers)
 
 static const char *near(const char *word)
 {
-	static const char *const words[] = {"aggregate", "explode", "fail", "filter", "pass",
-		"pick", "range", "sha256", "sleep"};
+	static const char *const words[] = { "aggregate", "explode", "fail", "filter", "pass",
+		"pick", "range", "sha256", "sleep" };
 	struct nearest nearest;
 
 	nearest_init(&nearest, word);
@@ -122,23 +122,23 @@ Test(nearest, finds_misspelt_words_and_nothing_else)
 	static const struct {
 		const char *word, *best;
 	} rows[] = {
-		{"sha265", "sha256"},
-		{"SHA256", "sha256"},
-		{"sha-256", "sha256"},
-		{"filtr", "filter"},
-		{"fliter", "filter"},
-		{"pas", "pass"},
-		{"aggregat", "aggregate"},
-		{"agregates", "aggregate"},
-		{"sleeep", "sleep"},
-		{"agg", "aggregate"},
-		{"md5", NULL},
-		{"zebra", NULL},
-		{"", NULL},
-		{"p", NULL},
-		{"aggregate-by-the-city-and-then-by-something-else-again", NULL},
-		{"0123456789012345678901234567890123456789012345678901234567890123456789",
-			NULL},
+		{ "sha265", "sha256" },
+		{ "SHA256", "sha256" },
+		{ "sha-256", "sha256" },
+		{ "filtr", "filter" },
+		{ "fliter", "filter" },
+		{ "pas", "pass" },
+		{ "aggregat", "aggregate" },
+		{ "agregates", "aggregate" },
+		{ "sleeep", "sleep" },
+		{ "agg", "aggregate" },
+		{ "md5", NULL },
+		{ "zebra", NULL },
+		{ "", NULL },
+		{ "p", NULL },
+		{ "aggregate-by-the-city-and-then-by-something-else-again", NULL },
+		{ "0123456789012345678901234567890123456789012345678901234567890123456789",
+			NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

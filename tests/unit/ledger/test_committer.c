@@ -20,11 +20,12 @@ struct fake {
 	pthread_mutex_t lock;
 	char open[100];   /* applied in the open transaction */
 	char disk[1000];  /* committed */
-	char tale[2000];  /* everything in order: x applied, -x refused, | commit, ~ abort, ? doubt */
+	char tale[2000];  /* everything in order: x applied, -x refused, | commit, ~ abort, ?
+			     doubt */
 	int skip_commits; /* that work before fail_commits fail */
 	int fail_begins, fail_commits, fail_before;
-	int doubts;      /* that commit and settle() leave, once fail_commits has come */
-	bool happened;   /* what settle() then finds out */
+	int doubts;           /* that commit and settle() leave, once fail_commits has come */
+	bool happened;        /* what settle() then finds out */
 	enum error_code code; /* of these failures */
 	bool gated;
 	sem_t entered, gate; /* commit() posts one and waits for the other */
@@ -567,8 +568,8 @@ Test(committer, on_a_full_disk_what_makes_room_may_overtake)
 /* ---- in doubt ---- */
 
 /* A commit of 'a' and 'b' whose fate is asked for that often before it is known. */
-static void start_in_doubt(
-	struct fixture *fixture, struct test_op *a, struct test_op *b, int doubts, bool happened)
+static void start_in_doubt(struct fixture *fixture, struct test_op *a, struct test_op *b,
+	int doubts, bool happened)
 {
 	struct test_op x;
 

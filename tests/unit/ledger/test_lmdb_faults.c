@@ -165,7 +165,8 @@ Test(commit, goes_on_after_a_long_time_of_failures)
 	folder_remove(dir);
 }
 
-/* From the `first` call on all fail; returns the round that must be found when they no longer do. */
+/* From the `first` call on all fail; returns the round that must be found when they no longer
+ * do. */
 static unsigned outlast(struct ledger *ledger, unsigned old, long first, int *doubts)
 {
 	struct error err;
@@ -198,7 +199,8 @@ Test(commit, in_doubt_for_long_is_known_once_the_disk_works)
 	ledger = open_lmdb(dir, MAX_BYTES);
 	put_round(ledger, round);
 	commit(ledger);
-	for (long at = 0; at < 4 * CALLS_MAX; at++) { /* a commit has not always as many calls */
+	for (long at = 0; at < 4 * CALLS_MAX;
+		at++) { /* a commit has not always as many calls */
 		round = outlast(ledger, round, 1 + at % CALLS_MAX, &doubts);
 		expect_round(ledger, round);
 		put_round(ledger, ++round);

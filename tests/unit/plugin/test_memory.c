@@ -46,7 +46,7 @@ static void fail_each(int (*attempt)(struct error *err))
 	long n;
 
 	for (n = 1; n < 100000; n++) {
-		struct error err = {0};
+		struct error err = { 0 };
 		int result;
 
 		fault_arm(FAULT_ALLOC, n, false);
@@ -111,7 +111,7 @@ static int patch(struct error *err)
 static int fill(struct error *err)
 {
 	const struct stage_def *def = &parsed->stages[0];
-	char instance[256] = {0};
+	char instance[256] = { 0 };
 	struct params_store *store;
 
 	cr_assert(def->stage->instance_size <= sizeof(instance));
@@ -172,7 +172,7 @@ static int load_modules(struct error *err)
 Test(memory, a_registry_is_filled_or_refused)
 {
 	for (long n = 1; n < 300; n++) {
-		struct error err = {0};
+		struct error err = { 0 };
 
 		fault_arm(FAULT_ALLOC, n, false);
 		if (load_modules(&err) < 0)

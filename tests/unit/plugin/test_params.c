@@ -17,18 +17,20 @@ struct instance {
 #define AT(member) .offset = offsetof(struct instance, member)
 
 static const struct stage_param rows[] = {
-	{"text", STAGE_STRING, .doc = "a text", AT(text)},
-	{"choice", STAGE_STRING, .def = "red", .choices = "red|green|blue", AT(choice)},
-	{"pointer", STAGE_POINTER, .def = "/a/b", AT(pointer)},
-	{"json", STAGE_JSON, .def = "[1,2]", AT(json)},
-	{"whole", STAGE_INT, .required = 1, .doc = "how many", .min = -5, .max = 5, AT(whole)},
-	{"number", STAGE_NUMBER, .def = "0.5", .min = 0, .max = 1, AT(number)},
-	{"truth", STAGE_BOOL, .def = "true", AT(truth)},
-	{0},
+	{ "text", STAGE_STRING, .doc = "a text", AT(text) },
+	{ "choice", STAGE_STRING, .def = "red", .choices = "red|green|blue", AT(choice) },
+	{ "pointer", STAGE_POINTER, .def = "/a/b", AT(pointer) },
+	{ "json", STAGE_JSON, .def = "[1,2]", AT(json) },
+	{ "whole", STAGE_INT, .required = 1, .doc = "how many", .min = -5, .max = 5,
+		AT(whole) },
+	{ "number", STAGE_NUMBER, .def = "0.5", .min = 0, .max = 1, AT(number) },
+	{ "truth", STAGE_BOOL, .def = "true", AT(truth) },
+	{ 0 },
 };
 
 static const struct stage stage = {
-	.name = "test", .instance_size = sizeof(struct instance), .params = rows};
+	.name = "test", .instance_size = sizeof(struct instance), .params = rows
+};
 
 /* The checked params as JSON text, or the mistakes, one a line. */
 static char *check(const char *text)
@@ -66,44 +68,45 @@ Test(params, are_checked_and_defaulted)
 	static const struct {
 		const char *given, *said;
 	} cases[] = {
-		{"{\"whole\":5}", "{\"choice\":\"red\",\"pointer\":\"/a/b\",\"json\":[1,2],"
-				  "\"whole\":5,\"number\":0.5,\"truth\":true}"},
-		{"{\"whole\":-5,\"text\":\"\",\"choice\":\"blue\",\"pointer\":\"name\",\"json\":null,"
-		 "\"number\":1,\"truth\":false}",
+		{ "{\"whole\":5}", "{\"choice\":\"red\",\"pointer\":\"/a/b\",\"json\":[1,2],"
+				   "\"whole\":5,\"number\":0.5,\"truth\":true}" },
+		{ "{\"whole\":-5,\"text\":\"\",\"choice\":\"blue\",\"pointer\":\"name\",\"json\":null,"
+		  "\"number\":1,\"truth\":false}",
 			"{\"text\":\"\",\"choice\":\"blue\",\"pointer\":\"/name\",\"json\":null,"
-			"\"whole\":-5,\"number\":1,\"truth\":false}"},
-		{"{}", "/p/whole: is missing: how many"},
-		{"{\"whole\":6}", "/p/whole: must be a whole number from -5 to 5, not 6"},
-		{"{\"whole\":3.0}", "/p/whole: must be a whole number: write 3, not 3.0"},
-		{"{\"whole\":3.5}", "/p/whole: must be a whole number from -5 to 5, not 3.5"},
-		{"{\"whole\":\"3\"}",
-			"/p/whole: must be a whole number from -5 to 5, not \"3\""},
-		{"{\"whole\":null}", "/p/whole: must be a whole number from -5 to 5, not null"},
-		{"{\"whole\":1,\"number\":1.1}",
-			"/p/number: must be a number from 0 to 1, not 1.1"},
-		{"{\"whole\":1,\"truth\":0}", "/p/truth: must be true or false, not 0"},
-		{"{\"whole\":1,\"text\":[]}", "/p/text: must be a string, not an array"},
-		{"{\"whole\":1,\"text\":\"a\\u0000b\"}",
-			"/p/text: must not hold a NUL character"},
-		{"{\"whole\":1,\"choice\":\"gren\"}",
-			"/p/choice: must be one of red|green|blue, not \"gren\"; did you mean 'green'?"},
-		{"{\"whole\":1,\"choice\":\"\"}",
-			"/p/choice: must be one of red|green|blue, not \"\""},
-		{"{\"whole\":1,\"choice\":\"red|green\"}",
-			"/p/choice: must be one of red|green|blue, not \"red|green\""},
-		{"{\"whole\":1,\"pointer\":\"a/b\"}",
+			"\"whole\":-5,\"number\":1,\"truth\":false}" },
+		{ "{}", "/p/whole: is missing: how many" },
+		{ "{\"whole\":6}", "/p/whole: must be a whole number from -5 to 5, not 6" },
+		{ "{\"whole\":3.0}", "/p/whole: must be a whole number: write 3, not 3.0" },
+		{ "{\"whole\":3.5}", "/p/whole: must be a whole number from -5 to 5, not 3.5" },
+		{ "{\"whole\":\"3\"}",
+			"/p/whole: must be a whole number from -5 to 5, not \"3\"" },
+		{ "{\"whole\":null}",
+			"/p/whole: must be a whole number from -5 to 5, not null" },
+		{ "{\"whole\":1,\"number\":1.1}",
+			"/p/number: must be a number from 0 to 1, not 1.1" },
+		{ "{\"whole\":1,\"truth\":0}", "/p/truth: must be true or false, not 0" },
+		{ "{\"whole\":1,\"text\":[]}", "/p/text: must be a string, not an array" },
+		{ "{\"whole\":1,\"text\":\"a\\u0000b\"}",
+			"/p/text: must not hold a NUL character" },
+		{ "{\"whole\":1,\"choice\":\"gren\"}",
+			"/p/choice: must be one of red|green|blue, not \"gren\"; did you mean 'green'?" },
+		{ "{\"whole\":1,\"choice\":\"\"}",
+			"/p/choice: must be one of red|green|blue, not \"\"" },
+		{ "{\"whole\":1,\"choice\":\"red|green\"}",
+			"/p/choice: must be one of red|green|blue, not \"red|green\"" },
+		{ "{\"whole\":1,\"pointer\":\"a/b\"}",
 			"/p/pointer: must be a name or a JSON pointer that "
-			"begins with /; did you mean '/a/b'?"},
-		{"{\"whole\":1,\"pointer\":\"/a~b\"}",
-			"/p/pointer: must be a JSON pointer, in which ~ is written ~0, not \"/a~b\""},
-		{"{\"whole\":1,\"pointer\":7}", "/p/pointer: must be a JSON pointer, not 7"},
-		{"{\"whole\":1,\"wohle\":2,\"x/y\":3}",
+			"begins with /; did you mean '/a/b'?" },
+		{ "{\"whole\":1,\"pointer\":\"/a~b\"}",
+			"/p/pointer: must be a JSON pointer, in which ~ is written ~0, not \"/a~b\"" },
+		{ "{\"whole\":1,\"pointer\":7}", "/p/pointer: must be a JSON pointer, not 7" },
+		{ "{\"whole\":1,\"wohle\":2,\"x/y\":3}",
 			"/p/wohle: 'test' has no such parameter; did you mean 'whole'?\n"
-			"/p/x~1y: 'test' has no such parameter"},
-		{"{\"number\":\"x\",\"truth\":1,\"text\":2}",
+			"/p/x~1y: 'test' has no such parameter" },
+		{ "{\"number\":\"x\",\"truth\":1,\"text\":2}",
 			"/p/text: must be a string, not 2\n/p/whole: is missing: how many\n"
 			"/p/number: must be a number from 0 to 1, not \"x\"\n"
-			"/p/truth: must be true or false, not 1"},
+			"/p/truth: must be true or false, not 1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -138,7 +141,7 @@ static void fill(const char *text, struct instance *instance, struct params_stor
 
 Test(params, fill_the_instance)
 {
-	struct instance instance = {0};
+	struct instance instance = { 0 };
 	struct params_store *store;
 
 	fill("{\"whole\":-3,\"text\":\"\xc3\xa9\",\"json\":{\"b\":[19.99,1e300,0.1,-0.0],\"a\":\"\\u0000\"},"
@@ -155,7 +158,7 @@ Test(params, fill_the_instance)
 
 Test(params, absent_without_default_stays_zero)
 {
-	struct instance instance = {0};
+	struct instance instance = { 0 };
 	struct params_store *store;
 
 	fill("{\"whole\":0}", &instance, &store);
@@ -166,7 +169,7 @@ Test(params, absent_without_default_stays_zero)
 
 Test(params, a_stage_without_a_table_takes_none)
 {
-	static const struct stage bare = {.name = "bare"};
+	static const struct stage bare = { .name = "bare" };
 	json_t *given = json_pack("{s:i}", "x", 1), *none = json_object(), *checked;
 	struct params_store *store;
 	struct mistakes mistakes;

@@ -101,21 +101,21 @@ Test(registry, what_is_wrong_is_refused_with_the_reason_and_the_rest_serves)
 	static const struct {
 		const char *file, *reason;
 	} rows[] = {
-		{"wrong-abi.so",
+		{ "wrong-abi.so",
 			"it was built for stage ABI 2, this leat knows 1: use a newer leat, or "
-			"build the stage with this one's stage.h"},
-		{"wrong-default.so",
-			"the default of its parameter 'number' is not a value of its type"},
-		{"wrong-kind.so", "its kind or its threads is none we know"},
-		{"wrong-name.so", "it has no name of 1 to 64 letters, digits, '_' or '-'"},
-		{"wrong-offset.so",
-			"its parameter 'number' lies outside of the instance (instance_size)"},
-		{"wrong-run.so", "it has no run function"},
-		{"wrong-symbol.so",
-			"it has no leat_stage: a stage's file ends with STAGE(…) of stage.h"},
-		{"wrong-taken.so", "there is a stage 'pass' already, built in"},
-		{"wrong-twice.so", "its parameter 'number' stands twice in the table"},
-		{"wrong-type.so", "its parameter 'number' has the unknown type 99"},
+			"build the stage with this one's stage.h" },
+		{ "wrong-default.so",
+			"the default of its parameter 'number' is not a value of its type" },
+		{ "wrong-kind.so", "its kind or its threads is none we know" },
+		{ "wrong-name.so", "it has no name of 1 to 64 letters, digits, '_' or '-'" },
+		{ "wrong-offset.so",
+			"its parameter 'number' lies outside of the instance (instance_size)" },
+		{ "wrong-run.so", "it has no run function" },
+		{ "wrong-symbol.so",
+			"it has no leat_stage: a stage's file ends with STAGE(…) of stage.h" },
+		{ "wrong-taken.so", "there is a stage 'pass' already, built in" },
+		{ "wrong-twice.so", "its parameter 'number' stands twice in the table" },
+		{ "wrong-type.so", "its parameter 'number' has the unknown type 99" },
 	};
 	struct error err;
 	json_t *refused;

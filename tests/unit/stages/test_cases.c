@@ -9,16 +9,16 @@
 #include "plugin/registry.h"
 #include "support/stage_cases.h"
 
-static const char *const builtins[] = {
-	"aggregate", "explode", "fail", "filter", "pass", "pick", "range", "sha256", "sleep"};
+static const char *const builtins[] = { "aggregate", "explode", "fail", "filter", "pass",
+	"pick", "range", "sha256", "sleep" };
 
 /* Module, and the folder with its cases. */
 static const struct example {
 	const char *module, *cases;
-} examples[] = {{"orders", "orders"}, {"orders-jansson", "orders"}};
+} examples[] = { { "orders", "orders" }, { "orders-jansson", "orders" } };
 
 /* A parameter that held a pointer would crash in PIE builds: these are indices. */
-static int numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+static int numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8 };
 _Static_assert(ARRAY_SIZE(numbers) >= ARRAY_SIZE(builtins), "one number a stage");
 
 static void run_cases(const struct stage *stage, const char *folder, const char *name)
@@ -40,7 +40,7 @@ static void run_module(const char *folder, const char *module_name, const char *
 	const char *cases)
 {
 	struct module *module;
-	struct error err = {0};
+	struct error err = { 0 };
 	char file[1024];
 
 	snprintf(file, sizeof(file), "%s/%s.so", folder, module_name);

@@ -12,7 +12,7 @@
 
 static struct stage_slice slice(const char *text)
 {
-	return (struct stage_slice){text, strlen(text)};
+	return (struct stage_slice){ text, strlen(text) };
 }
 
 /* The slice at `pointer` as a string, "-" where there is none. */
@@ -34,31 +34,31 @@ Test(slice, finds_what_a_json_pointer_names)
 	static const struct {
 		const char *text, *pointer, *value;
 	} rows[] = {
-		{"{\"a\":1}", "", "{\"a\":1}"},
-		{"{\"a\":1}", "/a", "1"},
-		{"{\"a\":1}", "/b", "-"},
-		{"{\"a\":1}", "/a/b", "-"},
-		{"{}", "/a", "-"},
-		{"[]", "/0", "-"},
-		{"[10,[20,30]]", "/1/1", "30"},
-		{"[10,[20,30]]", "/2", "-"},
-		{"[10,[20,30]]", "/01", "-"},
-		{"[10,[20,30]]", "/-", "-"},
-		{"[10,[20,30]]", "/99999999999999999999999", "-"},
-		{"{\"0\":\"x\"}", "/0", "\"x\""},
-		{"{\"\":{\"\":2}}", "//", "2"},
-		{"{\"a/b\":1,\"m~n\":2}", "/a~1b", "1"},
-		{"{\"a/b\":1,\"m~n\":2}", "/m~0n", "2"},
-		{"{\"~1\":3}", "/~01", "3"},
-		{"{\"x\":\"}],\\\"\",\"a\":[{\"b\":\"]\"},true]}", "/a/1", "true"},
-		{"{\"x\":\"\\\\\",\"a\":\"\\\\\\\"\"}", "/a", "\"\\\\\\\"\""},
-		{"{ \"a\" : [ 1 , { \"b\" : null } ] }", "/a/1/b", "null"},
-		{"{\"long name of many letters\":1,\"b\":-1.5e3}", "/b", "-1.5e3"},
-		{"{\"\\u0061\":7}", "/a", "7"},
-		{"{\"a\\\\\":7}", "/a\\", "7"},
-		{"{\"a\":1,\"a\":2}", "/a", "1"},
-		{"5", "", "5"},
-		{"5", "/a", "-"},
+		{ "{\"a\":1}", "", "{\"a\":1}" },
+		{ "{\"a\":1}", "/a", "1" },
+		{ "{\"a\":1}", "/b", "-" },
+		{ "{\"a\":1}", "/a/b", "-" },
+		{ "{}", "/a", "-" },
+		{ "[]", "/0", "-" },
+		{ "[10,[20,30]]", "/1/1", "30" },
+		{ "[10,[20,30]]", "/2", "-" },
+		{ "[10,[20,30]]", "/01", "-" },
+		{ "[10,[20,30]]", "/-", "-" },
+		{ "[10,[20,30]]", "/99999999999999999999999", "-" },
+		{ "{\"0\":\"x\"}", "/0", "\"x\"" },
+		{ "{\"\":{\"\":2}}", "//", "2" },
+		{ "{\"a/b\":1,\"m~n\":2}", "/a~1b", "1" },
+		{ "{\"a/b\":1,\"m~n\":2}", "/m~0n", "2" },
+		{ "{\"~1\":3}", "/~01", "3" },
+		{ "{\"x\":\"}],\\\"\",\"a\":[{\"b\":\"]\"},true]}", "/a/1", "true" },
+		{ "{\"x\":\"\\\\\",\"a\":\"\\\\\\\"\"}", "/a", "\"\\\\\\\"\"" },
+		{ "{ \"a\" : [ 1 , { \"b\" : null } ] }", "/a/1/b", "null" },
+		{ "{\"long name of many letters\":1,\"b\":-1.5e3}", "/b", "-1.5e3" },
+		{ "{\"\\u0061\":7}", "/a", "7" },
+		{ "{\"a\\\\\":7}", "/a\\", "7" },
+		{ "{\"a\":1,\"a\":2}", "/a", "1" },
+		{ "5", "", "5" },
+		{ "5", "/a", "-" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -94,14 +94,14 @@ Test(slice, strings_are_unescaped)
 	static const struct {
 		const char *json, *text;
 	} rows[] = {
-		{"\"\"", ""},
-		{"\"abc\"", "abc"},
-		{"\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"", "a\"\\/\b\f\n\r\tz"},
-		{"\"\\u0041\\u00e9\\u20AC\\ud83d\\ude00\"",
-			"A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
-		{"\"\\u005c\\u0022\"", "\\\""},
-		{"\"\\ud83d\"", "\xef\xbf\xbd"},
-		{"\"\\ud83dx\"", "\xef\xbf\xbdx"},
+		{ "\"\"", "" },
+		{ "\"abc\"", "abc" },
+		{ "\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"", "a\"\\/\b\f\n\r\tz" },
+		{ "\"\\u0041\\u00e9\\u20AC\\ud83d\\ude00\"",
+			"A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" },
+		{ "\"\\u005c\\u0022\"", "\\\"" },
+		{ "\"\\ud83d\"", "\xef\xbf\xbd" },
+		{ "\"\\ud83dx\"", "\xef\xbf\xbdx" },
 	};
 	char to[64];
 
@@ -146,9 +146,9 @@ Test(write, decimals_have_as_few_digits_as_say_them_exactly)
 	static const struct {
 		double number;
 		const char *text;
-	} rows[] = {{0.1, "0.1"}, {19.99, "19.99"}, {25, "25.0"}, {-0.0, "-0.0"},
-		{DBL_MAX, "1.7976931348623157e308"}, {DBL_TRUE_MIN, "5e-324"},
-		{-1.0 / 3, "-0.3333333333333333"}, {HUGE_VAL, "null"}, {NAN, "null"}};
+	} rows[] = { { 0.1, "0.1" }, { 19.99, "19.99" }, { 25, "25.0" }, { -0.0, "-0.0" },
+		{ DBL_MAX, "1.7976931348623157e308" }, { DBL_TRUE_MIN, "5e-324" },
+		{ -1.0 / 3, "-0.3333333333333333" }, { HUGE_VAL, "null" }, { NAN, "null" } };
 	char to[STAGE_REAL_MAX + 1];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -168,11 +168,11 @@ static int compared(const char *a, const char *b)
 Test(number, compares_by_worth)
 {
 	/* In ascending order; every pair is tried. */
-	static const char *const rows[] = {"-1e400", "-1e300", "-18446744073709551615",
+	static const char *const rows[] = { "-1e400", "-1e300", "-18446744073709551615",
 		"-9223372036854775809", "-9223372036854775807", "-10", "-1.5", "-1", "-1e-300",
 		"0", "5e-324", "0.99", "1", "1.0000000000000002", "10", "123456789012345678",
 		"123456789012345679", "9223372036854775807", "9223372036854775808",
-		"18446744073709551615", "1e300", "1e400"};
+		"18446744073709551615", "1e300", "1e400" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
@@ -197,5 +197,5 @@ Test(number, what_is_no_number_is_none)
 
 	cr_expect(!stage_slice_number(slice("\"1\""), &number));
 	cr_expect(!stage_slice_number(slice("null"), &number));
-	cr_expect(!stage_slice_number((struct stage_slice){NULL, 0}, &number));
+	cr_expect(!stage_slice_number((struct stage_slice){ NULL, 0 }, &number));
 }

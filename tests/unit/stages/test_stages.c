@@ -28,7 +28,7 @@ TestSuite(stages, .init = set_up, .fini = tear_down);
 static void open_stage(struct stage_host *host, const char *name, const char *params)
 {
 	json_t *json = json_loads(params, 0, NULL);
-	struct error err = {0};
+	struct error err = { 0 };
 
 	cr_assert(json != NULL);
 	cr_assert(stage_host_open(host, registry_find(registry, name), json, NULL, &err) == 0,
@@ -93,11 +93,11 @@ Test(stages, large_items_go_through_every_map_stage)
 	static const struct {
 		const char *name, *params;
 		size_t more; /* how much longer the item becomes */
-	} rows[] = {{"pass", "{}", 0}, {"sleep", "{\"ms\":1}", 0},
-		{"sha256", "{\"field\":\"text\"}", 76},
-		{"pick", "{\"fields\":[\"text\",\"n\"]}", 0},
-		{"filter", "{\"pointer\":\"n\",\"op\":\"eq\",\"value\":1}", 0}};
-	size_t sizes[] = {100, 16000, 16400, 1 << 20};
+	} rows[] = { { "pass", "{}", 0 }, { "sleep", "{\"ms\":1}", 0 },
+		{ "sha256", "{\"field\":\"text\"}", 76 },
+		{ "pick", "{\"fields\":[\"text\",\"n\"]}", 0 },
+		{ "filter", "{\"pointer\":\"n\",\"op\":\"eq\",\"value\":1}", 0 } };
+	size_t sizes[] = { 100, 16000, 16400, 1 << 20 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(sizes); j++) {
@@ -178,7 +178,7 @@ Test(stages, a_source_stops_early_rather_than_emit_much_at_once)
 static int open_with_state(
 	const char *name, const char *params, const void *bytes, size_t len, struct error *err)
 {
-	struct buf state = {(char *)(uintptr_t)bytes, len, len};
+	struct buf state = { (char *)(uintptr_t)bytes, len, len };
 	json_t *json = json_loads(params, 0, NULL);
 	struct stage_host host;
 	int result = stage_host_open(&host, registry_find(registry, name), json, &state, err);
@@ -192,8 +192,8 @@ static int open_with_state(
 
 Test(stages, a_damaged_cursor_is_refused)
 {
-	static const char *const states[] = {"", "x", "5x", "4", "11", "-1",
-		"99999999999999999999", "999999999999999999999999"};
+	static const char *const states[] = { "", "x", "5x", "4", "11", "-1",
+		"99999999999999999999", "999999999999999999999999" };
 	struct error err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
