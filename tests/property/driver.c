@@ -7,6 +7,7 @@
 #include "probes.h"
 
 #define STUCK_NS (20 * NS_PER_S)
+#define CHANCES  200 /* steps in which something may be done to the job */
 
 /* ---- life ---- */
 
@@ -32,13 +33,14 @@ static void share_lines(struct driver *driver)
 void driver_init(struct driver *driver, struct rig *rig, uint64_t seed,
 	const struct driver_rules *rules, unsigned slot)
 {
-	*driver = (struct driver){.rig = rig, .rng = {seed}, .rules = *rules};
+	*driver = (struct driver){ .rig = rig, .rng = { seed }, .rules = *rules };
 	plan_make(&driver->plan, &driver->rng, &rules->plan, slot);
 	model_init(&driver->model, &driver->plan);
 	driver->blanks = rng_percent(&driver->rng, 30);
 	driver->want_cancel = rules->cancels && rng_percent(&driver->rng, 10);
 	driver->numbered = rules->plan.numbered;
 	driver->lost = rules->faults;
+	driver->chances = CHANCES;
 	driver->moved_at_ns = clock_mono_ns();
 	atomic_store(&probe_healed[slot], false);
 	share_lines(driver);
@@ -248,6 +250,7 @@ static void chaos(struct driver *driver, struct job *job)
 {
 	struct error err;
 
+	driver->chances--;
 	switch (rng_below(&driver->rng, 40)) {
 	case 0:
 		asked(driver, job_pause(job, on_reply, driver, &err), &err);
@@ -283,7 +286,7 @@ static void live(struct driver *driver, struct job *job)
 
 	if (rng_percent(&driver->rng, 20))
 		check_look(driver, job);
-	if (driver->rules.chaos && !job_is_done(job))
+	if (driver->rules.chaos && !job_is_done(job) && driver->chances > 0)
 		chaos(driver, job);
 	else if (job_state(job) == JOB_PAUSED && driver->asked == 0)
 		asked(driver, job_resume(job, on_reply, driver, &err), &err);
@@ -345,7 +348,7 @@ static void take_result(struct driver *driver, const struct page_line *line)
 	driver->results = realloc(
 		driver->results, (driver->result_count + 1) * sizeof(driver->results[0]));
 	driver->results[driver->result_count++] =
-		(struct model_result){line->item, strndup(line->text, line->len)};
+		(struct model_result){ line->item, strndup(line->text, line->len) };
 }
 
 static void take_failure(struct driver *driver, const struct page_line *line)
@@ -357,14 +360,14 @@ static void take_failure(struct driver *driver, const struct page_line *line)
 	driver->failures = realloc(
 		driver->failures, (driver->failure_count + 1) * sizeof(driver->failures[0]));
 	driver->failures[driver->failure_count++] =
-		(struct model_failure){.item = view.head.item,
+		(struct model_failure){ .item = view.head.item,
 			.part = view.head.part,
 			.span_bits = view.head.span_bits,
 			.stage = view.head.stage,
 			.attempts = view.head.attempts,
 			.kind = view.head.kind,
 			.had_results = view.head.had_results,
-			.input = strndup(view.input, view.head.input_len)};
+			.input = strndup(view.input, view.head.input_len) };
 }
 
 static void on_page(void *arg, const struct page *page, const struct error *err)

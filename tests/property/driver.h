@@ -23,11 +23,11 @@
 struct driver_rules {
 	struct plan_rules plan;
 	unsigned senders; /* at most; more than one: numbers are not known beforehand */
-	bool chaos;	  /* pause, resume, PATCH, look, read while it runs */
-	bool cancels;	  /* now and then the job is cancelled */
-	bool retries;	  /* failures run again */
-	bool keys;	  /* uploads have idempotency keys: they may break */
-	bool faults;	  /* calls may fail with "disk full", "store", "memory" */
+	bool chaos;       /* pause, resume, PATCH, look, read while it runs */
+	bool cancels;     /* now and then the job is cancelled */
+	bool retries;     /* failures run again */
+	bool keys;        /* uploads have idempotency keys: they may break */
+	bool faults;      /* calls may fail with "disk full", "store", "memory" */
 };
 
 struct sender {
@@ -64,7 +64,8 @@ struct driver {
 	bool has_id, numbered, blanks;
 	struct sender senders[SENDERS_MAX];
 	unsigned sender_count;
-	unsigned asked; /* replies outstanding */
+	unsigned asked;   /* replies outstanding */
+	unsigned chances; /* of something to be done to the job */
 	bool want_cancel, cancelled, retried, patched, modelled;
 	bool restarted, lost; /* stage counts are then not to be compared */
 	struct reader *reader;

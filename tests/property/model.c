@@ -26,7 +26,7 @@ struct made {
 
 void model_init(struct model *model, const struct plan *plan)
 {
-	*model = (struct model){.plan = plan};
+	*model = (struct model){ .plan = plan };
 }
 
 static void free_failures(struct model_failure *failures, size_t count)
@@ -101,7 +101,7 @@ static void do_explode(json_t *item, struct made *made)
 
 static void do_pick(const struct plan_stage *stage, json_t *item, struct made *made)
 {
-	static const char *const names[2][2] = {{"n", "a"}, {"n", "s"}};
+	static const char *const names[2][2] = { { "n", "a" }, { "n", "s" } };
 	json_t *picked = json_object();
 
 	for (int at = 0; at < 2; at++) {
@@ -229,13 +229,13 @@ static void keep_failure(struct model *model, unsigned stage, const struct part 
 	model->failures =
 		realloc(model->failures, (model->failure_count + 1) * sizeof(*failure));
 	failure = &model->failures[model->failure_count++];
-	*failure = (struct model_failure){.item = model->item,
+	*failure = (struct model_failure){ .item = model->item,
 		.part = part->number,
 		.span_bits = part->bits,
 		.stage = stage,
 		.attempts = attempts,
 		.kind = kind,
-		.input = strdup(part->text)};
+		.input = strdup(part->text) };
 }
 
 static void part_failed(struct model *model, unsigned stage, const struct part *part,
@@ -253,14 +253,14 @@ static void keep_result(struct model *model, const char *text)
 	model->results =
 		realloc(model->results, (model->result_count + 1) * sizeof(model->results[0]));
 	model->results[model->result_count++] =
-		(struct model_result){model->item, strdup(text)};
+		(struct model_result){ model->item, strdup(text) };
 }
 
 static void sink_part(struct model *model, unsigned index, const struct part *part)
 {
 	const struct plan_stage *stage = &model->plan->stages[index];
 	json_t *item = json_loads(part->text, JSON_DECODE_ANY, NULL);
-	struct made made = {0};
+	struct made made = { 0 };
 	unsigned attempt = 1;
 
 	model->left_result = true; /* it has come to the sink */
@@ -302,7 +302,7 @@ static void hand_on(
 	unsigned bits = bits_for(made->count);
 
 	for (size_t at = 0; at < made->count; at++) {
-		struct part child = {made->outputs[at], part->number, part->bits - bits};
+		struct part child = { made->outputs[at], part->number, part->bits - bits };
 
 		if (at > 0)
 			child.number += (uint64_t)at << child.bits;
@@ -316,7 +316,7 @@ static void run_part(struct model *model, unsigned stage, const struct part *par
 {
 	const struct plan *plan = model->plan;
 	const struct plan_stage *at = &plan->stages[stage];
-	struct made made = {0};
+	struct made made = { 0 };
 	unsigned attempt = 1;
 
 	if (stage == plan->count) {
@@ -329,7 +329,7 @@ static void run_part(struct model *model, unsigned stage, const struct part *par
 	}
 	for (;; attempt++) {
 		model->counts[stage].in++;
-		made = (struct made){0};
+		made = (struct made){ 0 };
 		attempt_map(model, at, part, attempt, &made);
 		if (!made.failed || made.kind == FAILURE_PERMANENT || attempt >= at->attempts)
 			break;
@@ -359,7 +359,7 @@ static void conclude(struct model *model, size_t first)
 
 void model_item(struct model *model, uint64_t number, const char *text)
 {
-	struct part whole = {text, 0, 64};
+	struct part whole = { text, 0, 64 };
 	size_t first = model->failure_count;
 
 	model->item = number;
@@ -384,8 +384,8 @@ void model_retry(struct model *model)
 		model->has_failed = false;
 		model->failed--;
 		for (; at < count && failures[at].item == model->item; at++) {
-			struct part part = {
-				failures[at].input, failures[at].part, failures[at].span_bits};
+			struct part part = { failures[at].input, failures[at].part,
+				failures[at].span_bits };
 
 			run_part(model, failures[at].stage, &part);
 		}

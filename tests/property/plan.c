@@ -81,7 +81,7 @@ static void add_stage(
 {
 	struct plan_stage *stage = &plan->stages[plan->count];
 
-	*stage = (struct plan_stage){.use = use, .salt = plan->count * 7 + rng_below(rng, 5)};
+	*stage = (struct plan_stage){ .use = use, .salt = plan->count * 7 + rng_below(rng, 5) };
 	snprintf(stage->name, sizeof(stage->name), "s%u", plan->count++);
 	stage->mod = RNG_PICK(rng, 1, 2, 5, 20, 100);
 	stage->k = RNG_PICK(rng, 0, 1, 2, 3, 5);
@@ -137,9 +137,20 @@ static char *range_line(uint64_t n)
 	return line;
 }
 
+/* Would many items take long? */
+static bool waits(const struct plan *plan)
+{
+	for (unsigned at = 0; at < plan->count; at++)
+		if (plan->stages[at].use == USE_SLEEP || plan->stages[at].use == USE_BLOCK)
+			return true;
+	return false;
+}
+
 static void make_lines(struct plan *plan, struct rng *rng, unsigned max)
 {
-	plan->line_count = (unsigned)RNG_PICK(rng, 0, 1, 7, 30, 100, 300, 1500);
+	plan->line_count = (unsigned)RNG_PICK(rng, 0, 1, 7, 30, 30, 100, 100, 300, 1500);
+	if (waits(plan) && max > 60)
+		max = 60;
 	plan->line_count = plan->line_count > max ? max : plan->line_count;
 	plan->lines = calloc(plan->line_count + 1, sizeof(plan->lines[0]));
 	for (unsigned at = 0; at < plan->line_count; at++)
@@ -153,7 +164,7 @@ void plan_make(
 {
 	unsigned maps, fan = 1;
 
-	*plan = (struct plan){.slot = slot, .ordered = rng_percent(rng, 40)};
+	*plan = (struct plan){ .slot = slot, .ordered = rng_percent(rng, 40) };
 	plan->source = rules->source && rng_percent(rng, 50);
 	plan->sink = rules->sink && rng_percent(rng, 60);
 	maps = (unsigned)rng_below(rng, 5) + 1;
@@ -211,7 +222,7 @@ static json_t *params_of(const struct plan *plan, const struct plan_stage *stage
 
 static json_t *stage_definition(const struct plan *plan, const struct plan_stage *stage)
 {
-	static const char *const words[] = {"dead_letter", "drop", "fail"};
+	static const char *const words[] = { "dead_letter", "drop", "fail" };
 	json_t *json = json_pack("{s:s, s:s, s:o, s:{s:I, s:I}, s:{s:i, s:I, s:I}, s:s}", "use",
 		use_names[stage->use], "name", stage->name, "params", params_of(plan, stage),
 		"queue", "items", (json_int_t)stage->queue_items, "bytes",

@@ -42,9 +42,9 @@ struct plan_stage {
 	enum plan_use use;
 	char name[16];
 	uint64_t salt, mod, k;
-	bool transient;		/* of USE_FAIL */
+	bool transient;         /* of USE_FAIL */
 	uint64_t until_attempt; /* of USE_FAIL */
-	unsigned workers;	/* 0: not said */
+	unsigned workers;       /* 0: not said */
 	unsigned attempts;
 	enum on_error on_error;
 	uint64_t queue_items, queue_bytes, backoff_ms, timeout_ms;

@@ -20,13 +20,14 @@ struct probe {
 };
 
 static const struct stage_param probe_params[] = {
-	{"salt", STAGE_INT, .def = "0", .offset = offsetof(struct probe, salt)},
-	{"mod", STAGE_INT, .def = "10", .min = 1, .max = 1e9,
-		.offset = offsetof(struct probe, mod)},
-	{"k", STAGE_INT, .def = "2", .min = 0, .max = 1e6, .offset = offsetof(struct probe, k)},
-	{"slot", STAGE_INT, .def = "0", .min = 0, .max = PROBE_SLOTS - 1,
-		.offset = offsetof(struct probe, slot)},
-	{0},
+	{ "salt", STAGE_INT, .def = "0", .offset = offsetof(struct probe, salt) },
+	{ "mod", STAGE_INT, .def = "10", .min = 1, .max = 1e9,
+		.offset = offsetof(struct probe, mod) },
+	{ "k", STAGE_INT, .def = "2", .min = 0, .max = 1e6,
+		.offset = offsetof(struct probe, k) },
+	{ "slot", STAGE_INT, .def = "0", .min = 0, .max = PROBE_SLOTS - 1,
+		.offset = offsetof(struct probe, slot) },
+	{ 0 },
 };
 
 uint64_t probe_hash(const char *text, size_t len, uint64_t salt)
@@ -318,7 +319,7 @@ static enum stage_result sink_run(void *instance, struct stage_ctx *ctx)
 static enum stage_result sink_checkpoint(void *instance, struct stage_ctx *ctx)
 {
 	struct probe *probe = instance;
-	uint64_t state[2] = {probe->count, probe->sum};
+	uint64_t state[2] = { probe->count, probe->sum };
 
 	return stage_state_set(ctx, state, sizeof(state));
 }
@@ -336,10 +337,10 @@ static enum stage_result sink_report(void *instance, struct stage_ctx *ctx)
 /* ---- the table ---- */
 
 #define PROBE(id, ...)                                                                      \
-	static const struct stage id = {STAGE_HEAD_, .name = #id, .version = "1.0.0",       \
+	static const struct stage id = { STAGE_HEAD_, .name = #id, .version = "1.0.0",      \
 		.summary = "For the engine's tests", .instance_size = sizeof(struct probe), \
 		.params = probe_params, .open = probe_open, .close = probe_close,           \
-		__VA_ARGS__};                                                               \
+		__VA_ARGS__ };                                                              \
 	static const struct stage *const id##_pointer                                       \
 		__attribute__((used, section("leat_stages"))) = &id
 

@@ -35,8 +35,8 @@ extern atomic_long probe_trespasses;
 enum probe_mood {
 	MOOD_PERMANENT,
 	MOOD_TRANSIENT, /* at every attempt */
-	MOOD_ONCE,	/* at the first attempt */
-	MOOD_TWICE,	/* at the first two, after having emitted something */
+	MOOD_ONCE,      /* at the first attempt */
+	MOOD_TWICE,     /* at the first two, after having emitted something */
 	MOOD_GOOD,
 };
 

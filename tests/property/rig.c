@@ -46,7 +46,7 @@ void rig_init(struct rig *rig, struct ledger *(*wrap)(struct ledger *memory))
 {
 	struct error err;
 
-	*rig = (struct rig){.config = engine_config_default};
+	*rig = (struct rig){ .config = engine_config_default };
 	role_enter(ROLE_LOOP);
 	uv_loop_init(&rig->loop);
 	uv_timer_init(&rig->loop, &rig->pulse);

@@ -33,7 +33,7 @@ static inline bool rng_percent(struct rng *rng, unsigned percent)
 
 #define RNG_PICK(rng, ...)                                                          \
 	({                                                                          \
-		const uint64_t choices_[] = {__VA_ARGS__};                          \
+		const uint64_t choices_[] = { __VA_ARGS__ };                        \
 		choices_[rng_below((rng), sizeof(choices_) / sizeof(choices_[0]))]; \
 	})
 

@@ -22,7 +22,7 @@ void sender_init(struct sender *sender, struct driver *driver, unsigned first, u
 {
 	unsigned count = upto - first;
 
-	*sender = (struct sender){.driver = driver, .first = first, .upto = upto};
+	*sender = (struct sender){ .driver = driver, .first = first, .upto = upto };
 	while (items_before(driver, sender->lines) < count)
 		sender->lines++;
 	snprintf(sender->key, sizeof(sender->key), "key %td", sender - driver->senders);
@@ -52,7 +52,7 @@ static void on_flushed(void *arg, const struct error *err)
 
 	MUST(sender->flushing && !sender->flushed);
 	sender->flushed = true;
-	sender->why = err == NULL ? (struct error){0} : *err;
+	sender->why = err == NULL ? (struct error){ 0 } : *err;
 }
 
 /* ---- ends ---- */
@@ -107,7 +107,7 @@ static void break_off(struct sender *sender)
 static bool open_upload(struct sender *sender, struct job *job)
 {
 	struct driver *driver = sender->driver;
-	const struct upload_events events = {sender, on_room, on_broken, on_flushed};
+	const struct upload_events events = { sender, on_room, on_broken, on_flushed };
 	uint64_t offset = sender->at;
 	struct error err;
 
