@@ -318,7 +318,8 @@ int command_run(int argc, char **argv)
 		code = command_fail(options.name, &err, EXIT_USAGE);
 	} else if (code < 0) {
 		code = run_all(&run);
-		registry_free(run.registry);
+		if (!engine_left_threads())
+			registry_free(run.registry);
 		settings_done(&run.settings);
 	}
 	if (run.failures_fd > STDERR_FILENO)

@@ -148,7 +148,8 @@ static bool close_all(struct serve *serve)
 	if (uv_loop_close(&serve->loop) != 0)
 		log_error("loop_not_empty", "err=\"a handle was left open\"");
 	ledger_close(serve->ledger);
-	registry_free(serve->registry);
+	if (!engine_left_threads())
+		registry_free(serve->registry);
 	return stored;
 }
 

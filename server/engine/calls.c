@@ -436,6 +436,8 @@ bool call_run_blocking(struct stage_run *run)
 	call->result = STAGE_FAILED;
 	if (worker_acquire(run, &call->ctx) == 0)
 		call->result = run->stage->run(run->instance, &call->ctx);
+	if (atomic_load(&pipeline->engine->abandoned))
+		pthread_exit(NULL); /* nobody is there any more to give the item back to */
 	worker_release(run, &call->ctx);
 	pipeline_lock(pipeline);
 	if (call_decide(call, CALL_COMPLETED))

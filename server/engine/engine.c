@@ -326,6 +326,13 @@ static void wait_for_reads(struct engine *engine)
 		uv_run(engine->loop, UV_RUN_ONCE);
 }
 
+static atomic_bool left_threads;
+
+bool engine_left_threads(void)
+{
+	return atomic_load(&left_threads);
+}
+
 bool engine_close(struct engine *engine)
 {
 	bool stored = true;
@@ -336,6 +343,7 @@ bool engine_close(struct engine *engine)
 		scheduler_stop(engine->scheduler);
 	wait_for_calls(engine);
 	calls_finish(engine);
+	atomic_store(&engine->abandoned, true);
 	wait_for_reads(engine);
 	run_posts(engine);
 	if (engine->committer != NULL)
@@ -350,8 +358,10 @@ bool engine_close(struct engine *engine)
 	slab_pool_trim();
 	/* A stage that never lets go keeps its pipeline, and so the engine, until exit. */
 	if (atomic_load(&engine->open_pipelines) > 0 ||
-		atomic_load(&engine->blocking_threads) > 0)
+		atomic_load(&engine->blocking_threads) > 0) {
+		atomic_store(&left_threads, true);
 		return stored;
+	}
 	if (engine->scheduler != NULL)
 		scheduler_free(engine->scheduler);
 	pthread_mutex_destroy(&engine->loop_lock);

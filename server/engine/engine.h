@@ -61,6 +61,11 @@ void engine_drain(
  * store could not be written to the end, and what was under way runs again at the next start.
  */
 bool engine_close(struct engine *engine);
+/*
+ * Has an engine had to leave a thread behind that a stage never let go? What such a thread may
+ * still touch (the registry, modules) must then stay until the process ends.
+ */
+bool engine_left_threads(void);
 
 /* Are new jobs and items taken? Otherwise says why: ERR_DRAINING, ERR_DISK_FULL, ERR_STORE. */
 bool engine_admits(struct engine *engine, struct error *ret_why);

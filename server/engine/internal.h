@@ -20,7 +20,6 @@
 /* Besides the events of engine.h: something visible has changed. */
 #define JOB_EVENT_VERSION_PENDING 0x100
 
-
 struct job {
 	_Atomic uint32_t refs;
 	struct engine *engine;
@@ -118,6 +117,7 @@ struct engine {
 	uint64_t deletions;  /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
 	_Atomic unsigned blocking_threads, open_calls;
+	atomic_bool abandoned; /* closed: a thread that comes back from a stage ends at once */
 	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits.
 	 */
 	_Atomic unsigned blocking_taken, blocking_asked;
