@@ -1,0 +1,131 @@
+/* queue: a ring with a bound in items and in bytes, both kept by its owner. */
+#include <criterion/criterion.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "engine/queue.h"
+
+/* Items without bytes of their own: the part tells them apart. */
+static struct item numbered(uint64_t number, uint32_t len)
+{
+	return (struct item){ .part = number, .len = len };
+}
+
+static void push(struct queue *queue, uint64_t first, uint32_t count)
+{
+	for (uint32_t at = 0; at < count; at++) {
+		struct item item = numbered(first + at, 9);
+
+		cr_assert_eq(queue_push(queue, &item, 1), 0);
+	}
+}
+
+static void expect_pop(struct queue *queue, uint64_t first, uint32_t count)
+{
+	struct item items[64];
+
+	cr_assert_eq(queue_pop(queue, items, count), count);
+	for (uint32_t at = 0; at < count; at++)
+		cr_expect_eq(items[at].part, first + at);
+}
+
+static void forget(struct queue *queue)
+{
+	mem_free(queue->ring);
+}
+
+Test(queue, gives_items_in_order_however_often_it_wraps)
+{
+	struct queue queue;
+	uint64_t in = 0, out = 0;
+
+	queue_init(&queue, 1000, 1 << 20);
+	for (uint32_t round = 1; round < 60; round++) {
+		push(&queue, in, round % 23);
+		in += round % 23;
+		expect_pop(&queue, out, MIN(queue.count, round % 19));
+		out += MIN((uint32_t)(in - out), round % 19);
+		cr_expect_eq(queue.count, in - out);
+		cr_expect_eq(queue.bytes, (in - out) * 10);
+	}
+	forget(&queue);
+}
+
+Test(queue, grows_in_the_middle_of_a_wrap)
+{
+	struct queue queue;
+
+	queue_init(&queue, 1000, 1 << 20);
+	push(&queue, 0, 16);
+	expect_pop(&queue, 0, 12);
+	push(&queue, 16, 40);
+	expect_pop(&queue, 12, 44);
+	cr_expect_eq(queue.count, 0);
+	forget(&queue);
+}
+
+Test(queue, what_comes_back_stands_in_front_in_its_order)
+{
+	struct queue queue;
+	struct item items[20];
+
+	queue_init(&queue, 1000, 1 << 20);
+	push(&queue, 0, 20);
+	cr_assert_eq(queue_pop(&queue, items, 18), 18);
+	push(&queue, 20, 10);
+	cr_assert_eq(queue_push_front(&queue, items + 5, 13), 0);
+	expect_pop(&queue, 5, 25);
+	forget(&queue);
+}
+
+Test(queue, room_counts_what_is_promised_and_what_waits_for_another_attempt)
+{
+	struct queue queue;
+
+	queue_init(&queue, 10, 1 << 20);
+	push(&queue, 0, 3);
+	cr_expect_eq(queue_room(&queue), 7);
+	queue.reserved = 2;
+	queue.delayed = 4;
+	cr_expect_eq(queue_room(&queue), 1);
+	queue.delayed = 5;
+	cr_expect_eq(queue_room(&queue), 0);
+	queue.delayed = 50;
+	cr_expect_eq(queue_room(&queue), 0);
+	forget(&queue);
+}
+
+Test(queue, bytes_are_a_bound_too_but_one_item_always_fits)
+{
+	struct queue queue;
+	struct item huge = numbered(0, 5000);
+
+	queue_init(&queue, 10, 25);
+	cr_expect_gt(queue_room(&queue), 0);
+	cr_assert_eq(queue_push(&queue, &huge, 1), 0);
+	cr_expect_eq(queue_room(&queue), 0);
+	expect_pop(&queue, 0, 1);
+	push(&queue, 1, 2);
+	cr_expect_gt(queue_room(&queue), 0, "20 of 25 bytes");
+	push(&queue, 3, 1);
+	cr_expect_eq(queue_room(&queue), 0);
+	forget(&queue);
+}
+
+#ifdef LEAT_FAULTS
+Test(queue, without_memory_nothing_is_pushed)
+{
+	struct queue queue;
+	struct item item = numbered(16, 9);
+
+	queue_init(&queue, 1000, 1 << 20);
+	push(&queue, 0, 16);
+	fault_arm(FAULT_ALLOC, 1, false);
+	cr_expect_eq(queue_push(&queue, &item, 1), -1);
+	fault_arm(FAULT_ALLOC, 0, false);
+	cr_expect_eq(queue.count, 16);
+	cr_expect_eq(queue.bytes, 160);
+	expect_pop(&queue, 0, 16);
+	forget(&queue);
+}
+#endif
