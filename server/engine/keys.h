@@ -14,9 +14,9 @@ struct job;
 struct upload;
 
 struct key {
-	struct key *next; /* in the hash chain */
-	uint64_t lines; /* on disk */
-	uint64_t taken; /* sent off; becomes `lines` with the commit */
+	struct key *next;      /* in the hash chain */
+	uint64_t lines;        /* on disk */
+	uint64_t taken;        /* sent off; becomes `lines` with the commit */
 	struct upload *upload; /* the one that uses it now */
 	size_t len;
 	char text[];
