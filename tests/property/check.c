@@ -294,7 +294,8 @@ static bool must_fail(const struct driver *driver)
 		if (model->counts[at].failed > 0 &&
 			driver->plan.stages[at].on_error == ON_ERROR_FAIL)
 			return true;
-	return false;
+	return driver->plan.max_failures >= 0 &&
+	       model->failed > (uint64_t)driver->plan.max_failures;
 }
 
 static void check_input_is_gone(const struct driver *driver)

@@ -38,6 +38,7 @@ void driver_init(struct driver *driver, struct rig *rig, uint64_t seed,
 	model_init(&driver->model, &driver->plan);
 	driver->blanks = rng_percent(&driver->rng, 30);
 	driver->want_cancel = rules->cancels && rng_percent(&driver->rng, 10);
+	driver->want_delete = rules->cancels && rng_percent(&driver->rng, 10);
 	driver->numbered = rules->plan.numbered;
 	driver->lost = rules->faults;
 	driver->chances = CHANCES;
@@ -246,6 +247,32 @@ static void cancel(struct driver *driver, struct job *job)
 	asked(driver, done, &err);
 }
 
+static void on_deleted(void *arg, struct job *job, const struct error *err)
+{
+	struct driver *driver = arg;
+
+	on_reply(driver, job, err);
+	MUST(err != NULL || engine_find(driver->rig->engine, &driver->id) == NULL);
+}
+
+static void delete (struct driver *driver, struct job *job)
+{
+	struct error err;
+	int done = job_delete(job, on_deleted, driver, &err);
+
+	if (done == 0)
+		enter(driver, DRIVER_DELETING);
+	asked(driver, done, &err);
+}
+
+/* In the middle of it all: what it held must go, and nobody may write behind it. */
+static void delete_early(struct driver *driver, struct job *job)
+{
+	delete (driver, job);
+	for (unsigned at = 0; at < driver->sender_count; at++)
+		sender_drop(&driver->senders[at]);
+}
+
 static void chaos(struct driver *driver, struct job *job)
 {
 	struct error err;
@@ -274,6 +301,10 @@ static void chaos(struct driver *driver, struct job *job)
 	case 7:
 		if (driver->want_cancel && !driver->cancelled)
 			cancel(driver, job);
+		break;
+	case 8:
+		if (driver->want_delete && driver->asked == 0)
+			delete_early(driver, job);
 		break;
 	default:
 		break;
@@ -404,35 +435,29 @@ static void on_retried(void *arg, struct job *job, uint64_t retried, const struc
 
 static void retry(struct driver *driver, struct job *job)
 {
+	uint64_t *items = NULL;
+	size_t count = 0;
 	struct error err;
 
+	/* All of them, by name or not; what has not failed is passed over. */
+	if (rng_percent(&driver->rng, 50)) {
+		items = calloc(driver->failure_count + 2, sizeof(*items));
+		for (; count < driver->failure_count; count++)
+			items[count] = driver->failures[count].item;
+		items[count++] = 1000000;
+	}
 	forget_read(driver);
 	atomic_store(&probe_healed[driver->plan.slot], true);
 	if (!driver->model.healed)
 		model_retry(&driver->model);
 	enter(driver, DRIVER_RETRYING);
 	driver->asked++;
-	if (job_retry(job, NULL, 0, on_retried, driver, &err) < 0) {
+	if (job_retry(job, items, count, on_retried, driver, &err) < 0) {
 		driver->asked--;
 		must_forgive(driver, &err);
 		enter(driver, DRIVER_WAITING);
 	}
-}
-
-static void on_deleted(void *arg, struct job *job, const struct error *err)
-{
-	struct driver *driver = arg;
-
-	on_reply(driver, job, err);
-	MUST(err != NULL || engine_find(driver->rig->engine, &driver->id) == NULL);
-}
-
-static void delete (struct driver *driver, struct job *job)
-{
-	struct error err;
-
-	enter(driver, DRIVER_DELETING);
-	asked(driver, job_delete(job, on_deleted, driver, &err), &err);
+	free(items);
 }
 
 /* All is read: is it right, and what next? */

@@ -66,7 +66,7 @@ struct driver {
 	unsigned sender_count;
 	unsigned asked;   /* replies outstanding */
 	unsigned chances; /* of something to be done to the job */
-	bool want_cancel, cancelled, retried, patched, modelled;
+	bool want_cancel, want_delete, cancelled, retried, patched, modelled;
 	bool restarted, lost; /* stage counts are then not to be compared */
 	struct reader *reader;
 	bool fetching, reading_failures, read_all;

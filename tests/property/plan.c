@@ -176,6 +176,9 @@ void plan_make(
 		add_stage(plan, choose(rng, rules, &fan), rng, rules);
 	if (plan->sink)
 		add_stage(plan, rng_percent(rng, 50) ? USE_SINK : USE_AGGREGATE, rng, rules);
+	plan->max_failures = -1;
+	if (rules->fails && rng_percent(rng, 30))
+		plan->max_failures = (int)RNG_PICK(rng, 0, 2, 10);
 	plan->backlog = RNG_PICK(rng, 1, 1000, 100000, 268435456);
 	make_lines(plan, rng, rules->items_max);
 }
@@ -244,11 +247,15 @@ static json_t *stage_definition(const struct plan *plan, const struct plan_stage
 
 json_t *plan_definition(const struct plan *plan)
 {
-	json_t *stages = json_array();
+	json_t *stages = json_array(), *json;
 
 	for (unsigned at = 0; at < plan->count; at++)
 		json_array_append_new(stages, stage_definition(plan, &plan->stages[at]));
-	return json_pack("{s:o, s:s, s:{s:I}}", "stages", stages, "order",
+	json = json_pack("{s:o, s:s, s:{s:I}}", "stages", stages, "order",
 		plan->ordered ? "input" : "none", "backlog", "bytes",
 		(json_int_t)plan->backlog);
+	if (plan->max_failures >= 0)
+		json_object_set_new(
+			json, "limits", json_pack("{s:i}", "max_failures", plan->max_failures));
+	return json;
 }

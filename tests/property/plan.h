@@ -65,7 +65,8 @@ struct plan {
 	struct plan_stage stages[PLAN_STAGES];
 	unsigned count;
 	bool source, sink, ordered, may_fail;
-	unsigned slot; /* of the probes */
+	int max_failures; /* -1: as many as there are */
+	unsigned slot;    /* of the probes */
 	uint64_t backlog;
 	char **lines;
 	unsigned line_count;

@@ -117,8 +117,29 @@ static void run_timeouts(uint64_t seed)
 
 /* ---- the engine is closed in the middle ---- */
 
+static void on_drained(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* As on SIGTERM: what is in hand may end, for a moment. */
+static void drain(struct rig *rig, struct driver *driver, uint64_t ms)
+{
+	bool drained = false;
+
+	driver->restarted = driver->lost = true;
+	engine_drain(rig->engine, ms, on_drained, &drained);
+	for (uint64_t turn = 0; !drained; turn++) {
+		MUST(turn < 100000);
+		driver_step(driver);
+		rig_turn(rig, true);
+	}
+}
+
 static void restart(struct rig *rig, struct driver *driver)
 {
+	if (rng_percent(&driver->rng, 30))
+		drain(rig, driver, RNG_PICK(&driver->rng, 0, 5, 50));
 	driver_before_close(driver);
 	rig_close(rig);
 	driver_after_close(driver);
