@@ -245,6 +245,11 @@ int upload_open(struct job *job, const char *key, uint64_t offset,
 	struct upload *upload;
 
 	assert_on(ROLE_LOOP);
+	/* Perhaps it is this very upload, sent again, while the end of its first sending is on
+	 * its way to the disk: what that took is known only when it is there. */
+	if (key != NULL && job->closing && !job->record.input_closed && !job->deleted)
+		return error_set(err, ERR_SUPERSEDED,
+			"the end of the job's input is just being stored; send this again");
 	if (may_open(job, err) < 0)
 		return -1;
 	upload = mem_zalloc(sizeof(*upload));
