@@ -101,6 +101,9 @@ static void block_refused(struct upload *upload, struct append *append, const st
 		upload->job->closing = false;
 	if (append->key != NULL && append->key->taken > append->key->lines)
 		append->key->taken = append->key->lines;
+	/* A newer one has begun behind these lines, believing them taken. */
+	if (append->key != NULL && append->key->upload != NULL && append->key->upload != upload)
+		break_with(append->key->upload, err);
 	if (upload->broken.code == ERR_NONE)
 		set_broken(upload, err);
 }
