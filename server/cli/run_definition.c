@@ -2,14 +2,19 @@
 
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "base/mem.h"
 
-static int not_json(const char *what, const json_error_t *where, struct error *err)
+static json_t *parse_line(const char *text, struct error *err)
 {
-	if (where->line < 0)
-		return error_set(err, ERR_BAD_REQUEST, "%s", where->text);
-	return error_set(err, ERR_BAD_REQUEST, "%s: line %d, column %d: %s", what, where->line,
-		where->column, where->text);
+	struct error why;
+	json_t *root = json_parse(text, strlen(text), JSON_REJECT_DUPLICATES, &why);
+
+	if (root == NULL && why.code == ERR_NO_MEMORY)
+		error_no_memory(err);
+	else if (root == NULL)
+		error_set(err, ERR_BAD_REQUEST, "the definition: %s", why.text);
+	return root;
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -21,21 +26,11 @@ static bool ends_with(const char *text, const char *end)
 
 static json_t *parse_pipeline(const char *text, struct mistakes *mistakes, struct error *err)
 {
-	unsigned failures = mem_failures();
-	json_error_t where;
-	json_t *root;
-
 	if (text[strspn(text, " \t\n")] == '{')
-		root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-	else if (ends_with(text, ".json"))
-		root = json_load_file(text, JSON_REJECT_DUPLICATES, &where);
-	else
-		return definition_from_short(text, mistakes);
-	if (root == NULL && mem_failures() != failures)
-		error_no_memory(err);
-	else if (root == NULL)
-		not_json(ends_with(text, ".json") ? text : "the definition", &where, err);
-	return root;
+		return parse_line(text, err);
+	if (ends_with(text, ".json"))
+		return json_parse_file(text, err);
+	return definition_from_short(text, mistakes);
 }
 
 static bool is_scaling(const char *set)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/json_parse.h"
 #include "base/mem.h"
 #include "job/text.h"
 
@@ -151,18 +152,10 @@ static int set_from_object(
 
 int settings_from_file(struct settings *settings, const char *path, struct error *err)
 {
-	unsigned failures = mem_failures();
-	json_error_t where;
-	json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+	json_auto_t *root = json_parse_file(path, err);
 
-	if (root == NULL && mem_failures() != failures)
-		return error_no_memory(err);
-	if (root == NULL && where.line < 0)
-		return error_set(
-			err, ERR_BAD_REQUEST, "the configuration file: %s", where.text);
 	if (root == NULL)
-		return error_set(err, ERR_BAD_REQUEST, "%s: line %d, column %d: %s", path,
-			where.line, where.column, where.text);
+		return -1;
 	if (!json_is_object(root))
 		return error_set(err, ERR_BAD_REQUEST,
 			"%s: the file must hold one JSON object, as in {\"item_max\":\"4MiB\"}",

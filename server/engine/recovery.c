@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json_parse.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/internal.h"
@@ -73,15 +74,15 @@ static const struct catalog lenient_catalog = { find_any, no_nearest, take_param
 int definition_reload(struct engine *engine, const char *text, size_t len,
 	struct definition **ret, struct error *err)
 {
-	unsigned failures = mem_failures();
-	json_t *root = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	struct error why;
+	json_t *root = json_parse(text, len, JSON_ALLOW_NUL, &why);
 	struct mistakes mistakes;
 	int done;
 
-	if (root == NULL && mem_failures() != failures)
+	if (root == NULL && why.code == ERR_NO_MEMORY)
 		return error_no_memory(err);
 	if (root == NULL)
-		return error_set(err, ERR_STORE, "a job's definition is damaged");
+		return error_set(err, ERR_STORE, "a job's definition is damaged: %s", why.text);
 	mistakes_init(&mistakes);
 	real_catalog = registry_catalog(engine->registry);
 	done = definition_parse(

@@ -2,6 +2,7 @@
  * The job resource and the engine's part of the server resource, as the API shows them.
  */
 #include "base/clock.h"
+#include "base/json_parse.h"
 #include "base/role.h"
 #include "engine/internal.h"
 
@@ -173,7 +174,7 @@ static json_t *stalled_json(const struct job *job)
 static json_t *text_json(const char *text)
 {
 	json_t *json =
-		text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		text == NULL ? NULL : json_parse(text, strlen(text), JSON_ALLOW_NUL, NULL);
 
 	return json == NULL ? json_null() : json;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "base/mem.h"
 #include "http/body.h"
 #include "http/negotiate.h"
@@ -11,20 +12,6 @@ struct document {
 	struct buf text;
 };
 
-json_t *document_parse(const char *bytes, size_t len, struct error *err)
-{
-	unsigned failures = mem_failures();
-	json_error_t why;
-	json_t *json;
-
-	json = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-	if (json == NULL && mem_failures() != failures)
-		error_no_memory(err);
-	else if (json == NULL)
-		error_set(err, ERR_BAD_JSON, "line %d column %d: %s", why.line, why.column,
-			why.text);
-	return json;
-}
 
 static int too_large(struct request *request, struct error *err)
 {
@@ -106,10 +93,12 @@ static json_t *take(struct request *request, bool may_be_empty)
 	struct error err;
 	json_t *json = NULL;
 
+	error_no_memory(&err);
 	if (may_be_empty && document->text.len == 0 && document->body.in == 0)
 		json = json_object();
 	else if (body_end(&document->body, &err) == 0)
-		json = document_parse(document->text.data, document->text.len, &err);
+		json = json_parse(document->text.data, document->text.len, JSON_REJECT_DUPLICATES,
+			&err);
 	if (json == NULL)
 		request_reply_problem(request, &err, NULL);
 	return json;

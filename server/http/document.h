@@ -14,15 +14,9 @@
 void document_begin(struct request *request);
 bool document_body(struct request *request, const char *bytes, size_t len);
 void document_end(struct request *request);
-/* Owner: the caller. */
+/* One JSON text: no key twice, no NUL, UTF-8, nothing behind it. Owner: the caller. */
 json_t *document_take(struct request *request);
 /* The same where no body at all means `{}`. */
 json_t *document_take_or_empty(struct request *request);
-
-/*
- * Parse one JSON text as a person's: no key twice, no NUL, UTF-8, nothing behind it.
- * ERR_BAD_JSON with line and column.
- */
-json_t *document_parse(const char *bytes, size_t len, struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "base/mem.h"
 
 /* The element without the blanks around it. */
@@ -126,10 +127,10 @@ static json_t *find_stage(json_t *root, const char *key, size_t len, struct mist
 
 static json_t *value_from_text(const char *value)
 {
-	unsigned failures = mem_failures();
-	json_t *json = json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	struct error err;
+	json_t *json = json_parse(value, strlen(value), JSON_ALLOW_NUL, &err);
 
-	return json != NULL || mem_failures() != failures ? json : json_string(value);
+	return json != NULL || err.code == ERR_NO_MEMORY ? json : json_string(value);
 }
 
 int definition_set_param(

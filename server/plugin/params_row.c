@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/json_parse.h"
+
 const struct stage_param *params_rows(const struct stage *stage)
 {
 	static const struct stage_param none;
@@ -24,7 +26,7 @@ json_t *params_default(const struct stage_param *row)
 	case STAGE_POINTER:
 		return json_string(row->def);
 	default:
-		return json_loads(row->def, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+return json_parse(row->def, strlen(row->def), JSON_ALLOW_NUL, NULL);
 	}
 }
 

@@ -1,4 +1,7 @@
 /* The parameter table as a JSON Schema, for GET /v1/stages and for forms. */
+#include <string.h>
+
+#include "base/json_parse.h"
 #include "plugin/params.h"
 #include "plugin/params_row.h"
 
@@ -38,7 +41,8 @@ static json_t *type_to_schema(const struct stage_param *row)
 
 	if (row->type != STAGE_JSON)
 		return json_pack("{s:s}", "type", type_names[row->type]);
-	given = row->schema != NULL ? json_loads(row->schema, 0, NULL) : NULL;
+	given = row->schema != NULL ? json_parse(row->schema, strlen(row->schema), 0, NULL)
+				    : NULL;
 	return json_is_object(given) ? given : json_object();
 }
 

@@ -111,6 +111,22 @@ def test_a_key_survives_a_restart(t):
     eq(job.upload(ndjson(numbers(60)), headers=key).json()["accepted"], 10, "accepted")
 
 
+def test_a_key_outlives_the_job_s_end_and_a_restart(t):
+    """Who never heard the reply of the upload that closed a job can still ask, and send again."""
+    server = t.server()
+    job = t.job(api=t.client(server))
+    for n, more in enumerate(({}, {"close": "true"})):
+        status(job.upload(ndjson(numbers(10)), more, {"Idempotency-Key": f"k{n}"}), 200)
+    job.wait_done()
+    job.api.close()
+    server.restart()
+    eq([job.offset(f"k{n}") for n in range(3)], [10, 10, 0], "next_offset of the keys")
+    again = status(job.upload(ndjson(numbers(10)), {"close": "true"},
+                              {"Idempotency-Key": "k1"}), 200).json()
+    eq((again["accepted"], again["duplicates"]), (0, 10), "sent again")
+
+
+
 def test_a_repeated_body_after_close_is_all_duplicates(t):
     """The reply to a finished upload got lost: the same command again must not be refused."""
     job = t.job()

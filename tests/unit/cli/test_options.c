@@ -286,7 +286,7 @@ static const struct {
 	{ &serve, "--data=", "--data: the text is empty; give a DIR" },
 	{ &serve, "--stages=", "--stages: the name of a folder is empty" },
 	{ &serve, "--config /nowhere/leat.json",
-		"the configuration file: unable to open /nowhere/leat.json: No such file or directory" },
+		"/nowhere/leat.json cannot be read: No such file or directory" },
 };
 
 Test(options, mistakes_in_the_line_are_named_and_put_right)
@@ -311,8 +311,7 @@ static const struct {
 	{ "LEAT_STAGES", "/a::/b", "LEAT_STAGES: the name of a folder is empty" },
 	{ "LEAT_FLUSH_MS", "0", "LEAT_FLUSH_MS: '0' is too small; it may be 1 ms to 1 min" },
 	{ "LEAT_CONFIG", "/nowhere",
-		"the configuration file: unable to open /nowhere: No such "
-		"file or directory" },
+		"/nowhere cannot be read: No such file or directory" },
 };
 
 Test(options, mistakes_in_the_environment_name_the_variable)
@@ -332,11 +331,11 @@ Test(options, mistakes_in_the_environment_name_the_variable)
 static const struct {
 	const char *content, *why;
 } bad_files[] = {
-	{ "", ": line 1, column 0: '[' or '{' expected near end of file" },
+	{ "", ": line 1, column 1: there is nothing" },
 	{ "[]", ": the file must hold one JSON object, as in {\"item_max\":\"4MiB\"}" },
-	{ "{\"item_max\": }", ": line 1, column 14: unexpected token near '}'" },
+	{ "{\"item_max\": }", ": line 1, column 14: unexpected character, expected a valid JSON value" },
 	{ "{\"data\":\"a\",\n \"data\":\"b\"}",
-		": line 2, column 7: duplicate object key near '\"data\"'" },
+		": line 2, column 2: the key stands in this object already" },
 	{ "{\"item_mx\":1}", ": /item_mx: there is no such setting; did you mean 'item_max'?" },
 	{ "{\"item-max\":99}",
 		": /item-max: there is no such setting; did you mean 'item_max'?" },

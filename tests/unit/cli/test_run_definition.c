@@ -151,10 +151,10 @@ Test(run_definition, mistakes_are_pointed_at)
 static const struct {
 	const char *pipeline, *why;
 } unreadable[] = {
-	{ "/nowhere/job.json", "unable to open /nowhere/job.json: No such file or directory" },
-	{ "{\"stages\":", "the definition: line 1, column 10: " },
+	{ "/nowhere/job.json", "/nowhere/job.json cannot be read: No such file or directory" },
+	{ "{\"stages\":", "the definition: line 1, column 11: it ends too early" },
 	{ "{\"stages\":[],\"stages\":[]}",
-		"the definition: line 1, column 21: duplicate object key" },
+		"the definition: line 1, column 14: the key stands in this object already" },
 };
 
 Test(run_definition, what_is_no_json_is_said_with_its_place)
