@@ -190,6 +190,7 @@ bool activation_begin(struct executor *executor, struct pipeline *pipeline)
 		return false;
 	executor->pipeline = pipeline;
 	step->in.count = queue_pop(&run->queue, step->in.at, size);
+	queue_hold(&run->queue, step->in.at, step->in.count);
 	count_begun(pipeline, step->in.at, step->in.count);
 	build_chain(executor, run, now_ns);
 	executor->started_ns = now_ns;
@@ -380,11 +381,12 @@ static void give_back(struct executor *executor, unsigned at)
 void activation_end(struct executor *executor)
 {
 	struct pipeline *pipeline = executor->pipeline;
-	struct step *last = &executor->steps[executor->count - 1];
+	struct step *first = &executor->steps[0], *last = &executor->steps[executor->count - 1];
 	uint64_t now_ns = clock_mono_ns();
 
 	assert_on(ROLE_COMPUTE);
 	pipeline->in_hand--;
+	queue_release(&first->run->queue, first->in.at, first->in.count);
 	if (last->run->index + 1 < pipeline->end)
 		last->run[1].queue.reserved -= (uint32_t)executor->room;
 	for (unsigned at = 0; at < executor->count; at++) {

@@ -21,10 +21,34 @@ void queue_done(struct queue *queue)
 uint64_t queue_room(const struct queue *queue)
 {
 	uint64_t used = (uint64_t)queue->count + queue->reserved + queue->delayed;
+	uint64_t most = 2 * queue->max_items, all = used + queue->held;
 
-	if (used >= queue->max_items || queue->bytes >= queue->max_bytes)
+	if (used >= queue->max_items || queue->bytes >= queue->max_bytes || all >= most)
 		return 0;
-	return queue->max_items - used;
+	if (queue->held_bytes > 0 && queue->bytes + queue->held_bytes >= 2 * queue->max_bytes)
+		return 0;
+	return MIN(queue->max_items - used, most - all);
+}
+
+static uint64_t weight_of(const struct item *items, uint32_t count)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t at = 0; at < count; at++)
+		bytes += item_weight(&items[at]);
+	return bytes;
+}
+
+void queue_hold(struct queue *queue, const struct item *items, uint32_t count)
+{
+	queue->held += count - 1;
+	queue->held_bytes += weight_of(items + 1, count - 1);
+}
+
+void queue_release(struct queue *queue, const struct item *items, uint32_t count)
+{
+	queue->held -= count - 1;
+	queue->held_bytes -= weight_of(items + 1, count - 1);
 }
 
 bool queue_fits(const struct queue *queue, const struct item *item)

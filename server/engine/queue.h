@@ -18,6 +18,10 @@ struct queue {
 	uint32_t reserved; /* promised to activations under way in front of it */
 	uint32_t delayed;  /* waiting for their next attempt */
 	uint64_t bytes;    /* queued and delayed */
+	/* Taken in a batch, but not yet begun: they may come back, in front of what came meanwhile.
+	 * So as many again as the bounds say may be about, and no more. */
+	uint32_t held;
+	uint64_t held_bytes;
 	uint64_t max_items, max_bytes;
 };
 
@@ -36,5 +40,8 @@ uint32_t queue_push_fitting(struct queue *queue, const struct item *items, uint6
 int queue_push_front(struct queue *queue, const struct item *items, uint32_t count);
 /* Takes at most `max`; returns how many. */
 uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max);
+/* Of a batch that was taken all but the first may come back; until queue_release() of them. */
+void queue_hold(struct queue *queue, const struct item *items, uint32_t count);
+void queue_release(struct queue *queue, const struct item *items, uint32_t count);
 
 #endif

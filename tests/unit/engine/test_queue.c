@@ -129,3 +129,43 @@ Test(queue, without_memory_nothing_is_pushed)
 	forget(&queue);
 }
 #endif
+
+/* Batches that are given back again and again once let a queue of 8 grow without end. */
+Test(queue, holds_no_more_than_twice_its_bound_whatever_comes_back)
+{
+	struct queue queue;
+	struct item items[64];
+	uint64_t most = 0, next = 0;
+
+	queue_init(&queue, 8, 1 << 20);
+	for (int round = 0; round < 100; round++) {
+		uint32_t count;
+
+		push(&queue, next, (uint32_t)queue_room(&queue));
+		next += queue.count;
+		count = queue_pop(&queue, items, 64);
+		queue_hold(&queue, items, count);
+		push(&queue, next, (uint32_t)queue_room(&queue));
+		queue_release(&queue, items, count);
+		cr_assert_eq(queue_push_front(&queue, items + 1, count - 1), 0);
+		most = MAX(most, (uint64_t)queue.count);
+	}
+	cr_expect_leq(most, 16);
+	cr_expect_eq(queue.held, 0);
+	cr_expect_eq(queue.held_bytes, 0);
+	forget(&queue);
+}
+
+Test(queue, a_single_item_in_hand_takes_no_room)
+{
+	struct queue queue;
+	struct item item;
+
+	queue_init(&queue, 1, 1 << 20);
+	push(&queue, 0, 1);
+	cr_assert_eq(queue_pop(&queue, &item, 1), 1);
+	queue_hold(&queue, &item, 1);
+	cr_expect_eq(queue_room(&queue), 1, "the other workers must find work");
+	queue_release(&queue, &item, 1);
+	forget(&queue);
+}
