@@ -158,7 +158,7 @@ static enum stage_result range_run(void *instance, struct stage_ctx *ctx)
 {
 	const struct range *range = instance;
 	size_t room = stage_room(ctx), bytes = 0, len;
-	char state[STAGE_INT_MAX];
+	char state[STAGE_INT_MAX], *end;
 	int64_t number;
 
 	if (!next_number(range, ctx, &number))
@@ -171,7 +171,8 @@ static enum stage_result range_run(void *instance, struct stage_ctx *ctx)
 			return STAGE_FAILED;
 		bytes += len;
 	}
-	return stage_state_set(ctx, state, (size_t)(stage_put_int(state, number) - state));
+	end = stage_put_int(state, number);
+	return stage_state_set(ctx, state, (size_t)(end - state));
 }
 
 STAGE(.name = "range", .version = "1.0.0", .summary = "Make numbered items",

@@ -3,7 +3,8 @@
 A row is made by one of the functions below; test_bad_requests.py runs each as a test. `{job}`
 in a target is the path of a fresh job in the state that the row asks for. What a row says:
 
-    status, slug    of the problem; slug None where the HTTP library answers by itself
+    status, slug    of the problem; slug None where the HTTP library answers by itself, one of
+                    several where it does so in some of its releases
     pointers        each must stand in errors[].pointer
     detail          a pattern that the problem's text must match
     line            errors[0].line
@@ -414,7 +415,7 @@ for _name, _framing in (
         ("chunks_twice", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"),
         ("unknown_coding", b"Transfer-Encoding: xchunked\r\n")):
     raw(_name, b"POST /v1/jobs HTTP/1.1\r\n" + HOST + _framing + b"\r\n0\r\n\r\n", 400,
-        "bad-request", method="POST")
+        ("bad-request", None), method="POST")  # libmicrohttpd 1.0 knows codings itself
 raw("thousands_of_parameters", b"GET /v1/jobs?" + b"&".join(b"a%d=1" % n for n in range(2000)) +
     b" HTTP/1.1\r\n" + HOST + b"\r\n", 422, "bad-query")
 raw("folded_header", b"GET /livez HTTP/1.1\r\n" + HOST + b"A: b\r\n  folded\r\n\r\n",
