@@ -224,8 +224,8 @@ static int read_all(int fd, struct buf *to, const char *path, struct error *err)
 		if (got < 0)
 			return error_set(err, ERR_BAD_REQUEST, "%s cannot be read: %m", path);
 		if (to->len > FILE_MAX)
-			return error_set(err, ERR_BAD_REQUEST,
-				"%s: it has more than %u MiB", path, FILE_MAX >> 20);
+			return error_set(err, ERR_BAD_REQUEST, "%s: it has more than %u MiB",
+				path, FILE_MAX >> 20);
 		if (buf_append(to, piece, (size_t)got) < 0)
 			return error_no_memory(err);
 	}
@@ -236,7 +236,7 @@ json_t *json_parse_file(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct buf text = BUF_INIT;
-	struct error why;
+	struct error why = { 0 };
 	json_t *json = NULL;
 
 	if (fd < 0) {
@@ -244,10 +244,9 @@ json_t *json_parse_file(const char *path, struct error *err)
 		return NULL;
 	}
 	if (read_all(fd, &text, path, err) == 0) {
-		json =json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
+		json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
 		if (json == NULL)
-			error_set(err,
-				why.code == ERR_NO_MEMORY ? why.code : ERR_BAD_REQUEST,
+			error_set(err, why.code == ERR_NO_MEMORY ? why.code : ERR_BAD_REQUEST,
 				"%s: %s", path, why.text);
 	}
 	close(fd);

@@ -21,7 +21,8 @@
  * character"; ERR_NO_MEMORY.
  */
 json_t *json_parse(const char *bytes, size_t len, size_t flags, struct error *err);
-/* A whole file, without duplicates. Errors: ERR_BAD_REQUEST, from its path on; ERR_NO_MEMORY. */
+/* A whole file, without duplicates. Errors: ERR_BAD_REQUEST, from its path on; ERR_NO_MEMORY.
+ */
 json_t *json_parse_file(const char *path, struct error *err);
 
 #endif

@@ -7,7 +7,7 @@
 
 static json_t *parse_line(const char *text, struct error *err)
 {
-	struct error why;
+	struct error why = { 0 };
 	json_t *root = json_parse(text, strlen(text), JSON_REJECT_DUPLICATES, &why);
 
 	if (root == NULL && why.code == ERR_NO_MEMORY)

@@ -258,7 +258,7 @@ static void on_events(struct job_watch *watch, struct job *job, unsigned events)
 
 static void say_failed_job(struct run_job *run, const char *problem)
 {
-	json_auto_t *root =json_parse(problem, strlen(problem), 0, NULL);
+	json_auto_t *root = json_parse(problem, strlen(problem), 0, NULL);
 	const char *detail = json_string_value(json_object_get(root, "detail"));
 	const char *type = json_string_value(json_object_get(root, "type"));
 	const char *stage_failed = error_info(ERR_JOB_STAGE)->slug;

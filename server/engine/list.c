@@ -49,7 +49,7 @@ static bool definition_matches(const struct listing *listing, const void *text, 
 
 	if (listing->name == NULL && listing->labels == NULL)
 		return true;
-root = json_parse(text, len, JSON_ALLOW_NUL, NULL);
+	root = json_parse(text, len, JSON_ALLOW_NUL, NULL);
 	name = json_string_value(json_object_get(root, "name"));
 	match = listing->name == NULL || (name != NULL && strcmp(name, listing->name) == 0);
 	if (match && listing->labels != NULL)

@@ -74,7 +74,7 @@ static const struct catalog lenient_catalog = { find_any, no_nearest, take_param
 int definition_reload(struct engine *engine, const char *text, size_t len,
 	struct definition **ret, struct error *err)
 {
-	struct error why;
+	struct error why = { 0 };
 	json_t *root = json_parse(text, len, JSON_ALLOW_NUL, &why);
 	struct mistakes mistakes;
 	int done;

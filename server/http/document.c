@@ -12,7 +12,6 @@ struct document {
 	struct buf text;
 };
 
-
 static int too_large(struct request *request, struct error *err)
 {
 	return error_set(err, ERR_BODY_TOO_LARGE,
@@ -97,8 +96,8 @@ static json_t *take(struct request *request, bool may_be_empty)
 	if (may_be_empty && document->text.len == 0 && document->body.in == 0)
 		json = json_object();
 	else if (body_end(&document->body, &err) == 0)
-		json = json_parse(document->text.data, document->text.len, JSON_REJECT_DUPLICATES,
-			&err);
+		json = json_parse(
+			document->text.data, document->text.len, JSON_REJECT_DUPLICATES, &err);
 	if (json == NULL)
 		request_reply_problem(request, &err, NULL);
 	return json;

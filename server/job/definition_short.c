@@ -127,7 +127,7 @@ static json_t *find_stage(json_t *root, const char *key, size_t len, struct mist
 
 static json_t *value_from_text(const char *value)
 {
-	struct error err;
+	struct error err = { 0 };
 	json_t *json = json_parse(value, strlen(value), JSON_ALLOW_NUL, &err);
 
 	return json != NULL || err.code == ERR_NO_MEMORY ? json : json_string(value);

@@ -28,7 +28,7 @@ static char *dump_line(const json_t *value)
 			value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(digits));
 		if (text == NULL)
 			return NULL;
-again = json_parse(text, strlen(text), JSON_ALLOW_NUL, NULL);
+		again = json_parse(text, strlen(text), JSON_ALLOW_NUL, NULL);
 		same = json_equal(value, again);
 		json_decref(again);
 		if (same)

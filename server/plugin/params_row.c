@@ -26,7 +26,7 @@ json_t *params_default(const struct stage_param *row)
 	case STAGE_POINTER:
 		return json_string(row->def);
 	default:
-return json_parse(row->def, strlen(row->def), JSON_ALLOW_NUL, NULL);
+		return json_parse(row->def, strlen(row->def), JSON_ALLOW_NUL, NULL);
 	}
 }
 

@@ -1,4 +1,5 @@
-/* JSON as people write it: taken whole, or refused with its place, or with the lack of memory. */
+/* JSON as people write it: taken whole, or refused with its place, or with the lack of memory.
+ */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,8 +92,8 @@ Test(json_parse, says_where_and_what_is_wrong)
 
 		cr_expect_null(parse(bad[at].text, bad[at].flags, &err), "%s", bad[at].text);
 		cr_expect_eq(err.code, ERR_BAD_JSON);
-		cr_expect_eq(strncmp(err.text, bad[at].why, strlen(bad[at].why)), 0,
-			"'%s': %s", bad[at].text, err.text);
+		cr_expect_eq(strncmp(err.text, bad[at].why, strlen(bad[at].why)), 0, "'%s': %s",
+			bad[at].text, err.text);
 	}
 }
 
