@@ -79,10 +79,14 @@ int definition_reload(struct engine *engine, const char *text, size_t len,
 	struct mistakes mistakes;
 	int done;
 
-	if (root == NULL && why.code == ERR_NO_MEMORY)
-		return error_no_memory(err);
-	if (root == NULL)
-		return error_set(err, ERR_STORE, "a job's definition is damaged: %s", why.text);
+	if (root == NULL) {
+		if (why.code == ERR_NO_MEMORY)
+			error_no_memory(err);
+		else
+			error_set(
+				err, ERR_STORE, "a job's definition is damaged: %s", why.text);
+		return -1;
+	}
 	mistakes_init(&mistakes);
 	real_catalog = registry_catalog(engine->registry);
 	done = definition_parse(

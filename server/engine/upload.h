@@ -77,6 +77,6 @@ void upload_counts(const struct upload *upload, struct upload_counts *ret);
 void upload_close(struct upload *upload);
 
 /* Lines taken under a key so far, for GET …/items?key=. 0 when unknown. */
-uint64_t job_key_lines(struct job *job, const char *key);
+uint64_t job_key_lines(struct job *job, const char *text);
 
 #endif
