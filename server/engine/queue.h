@@ -18,8 +18,8 @@ struct queue {
 	uint32_t reserved; /* promised to activations under way in front of it */
 	uint32_t delayed;  /* waiting for their next attempt */
 	uint64_t bytes;    /* queued and delayed */
-	/* Taken in a batch, but not yet begun: they may come back, in front of what came meanwhile.
-	 * So as many again as the bounds say may be about, and no more. */
+	/* Taken in a batch, but not yet begun: they may come back, in front of what came
+	 * meanwhile. So as many again as the bounds say may be about, and no more. */
 	uint32_t held;
 	uint64_t held_bytes;
 	uint64_t max_items, max_bytes;

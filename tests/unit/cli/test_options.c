@@ -310,8 +310,7 @@ static const struct {
 	{ "LEAT_LOG", "", "LEAT_LOG: '' is none of text|json" },
 	{ "LEAT_STAGES", "/a::/b", "LEAT_STAGES: the name of a folder is empty" },
 	{ "LEAT_FLUSH_MS", "0", "LEAT_FLUSH_MS: '0' is too small; it may be 1 ms to 1 min" },
-	{ "LEAT_CONFIG", "/nowhere",
-		"/nowhere cannot be read: No such file or directory" },
+	{ "LEAT_CONFIG", "/nowhere", "/nowhere cannot be read: No such file or directory" },
 };
 
 Test(options, mistakes_in_the_environment_name_the_variable)
@@ -333,7 +332,8 @@ static const struct {
 } bad_files[] = {
 	{ "", ": line 1, column 1: there is nothing" },
 	{ "[]", ": the file must hold one JSON object, as in {\"item_max\":\"4MiB\"}" },
-	{ "{\"item_max\": }", ": line 1, column 14: unexpected character, expected a valid JSON value" },
+	{ "{\"item_max\": }",
+		": line 1, column 14: unexpected character, expected a valid JSON value" },
 	{ "{\"data\":\"a\",\n \"data\":\"b\"}",
 		": line 2, column 2: the key stands in this object already" },
 	{ "{\"item_mx\":1}", ": /item_mx: there is no such setting; did you mean 'item_max'?" },
