@@ -1,6 +1,6 @@
 #include "base/role.h"
 
-#include <pthread.h>
+#include <signal.h>
 
 _Thread_local enum role role_current;
 
@@ -17,4 +17,17 @@ void role_enter(enum role role)
 {
 	role_current = role;
 	pthread_setname_np(pthread_self(), names[role]);
+}
+
+int role_start_thread(pthread_t *ret, void *(*run)(void *arg), void *arg)
+{
+	sigset_t all, before;
+	int err;
+
+	/* Inherited: the new thread has no moment in which it would take one. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(ret, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
 }

@@ -9,6 +9,7 @@
 #define LEAT_BASE_ROLE_H
 
 #include <assert.h>
+#include <pthread.h>
 
 enum role {
 	ROLE_NONE,
@@ -23,6 +24,13 @@ extern _Thread_local enum role role_current;
 
 /* Name the calling thread, also for debuggers. */
 void role_enter(enum role role);
+
+/*
+ * Start a thread that takes no signals: those of the process are the loop's, and none may
+ * cut short (EINTR) a system call that a stage's code waits in. The thread calls
+ * role_enter() itself. 0, or an errno value as of pthread_create().
+ */
+int role_start_thread(pthread_t *ret, void *(*run)(void *arg), void *arg);
 
 #define assert_on(role) assert(role_current == (role) || role_current == ROLE_NONE)
 

@@ -176,6 +176,9 @@ static int serve_until_told(struct serve *serve)
 	if (open_all(serve, &err) < 0) {
 		code = command_fail("leat serve", &err, EXIT_FAILED);
 	} else {
+		/* ThreadSanitizer loses a signal that comes during the first blocking call of
+		 * a thread; whoever reads the line below may send one. */
+		uv_run(&serve->loop, UV_RUN_NOWAIT);
 		say_listening(serve);
 		uv_run(&serve->loop, UV_RUN_DEFAULT);
 	}

@@ -96,7 +96,7 @@ static int start_thread(struct stage_run *run)
 	*thread = (struct blocking_thread){ pipeline_ref(pipeline), run };
 	atomic_fetch_add(&engine->blocking_threads, 1);
 	atomic_fetch_add(&engine->blocking_taken, 1);
-	if (pthread_create(&id, NULL, blocking_main, thread) != 0) {
+	if (role_start_thread(&id, blocking_main, thread) != 0) {
 		atomic_fetch_sub(&engine->blocking_taken, 1);
 		atomic_fetch_sub(&engine->blocking_threads, 1);
 		mem_free(thread);

@@ -130,8 +130,8 @@ int scheduler_start(unsigned threads, struct scheduler **ret, struct error *err)
 	list_init(&scheduler->ready);
 	list_init(&scheduler->tasks);
 	for (; scheduler->threads < threads; scheduler->threads++) {
-		if (pthread_create(&scheduler->ids[scheduler->threads], NULL, thread_main,
-			    scheduler) != 0) {
+		if (role_start_thread(
+			    &scheduler->ids[scheduler->threads], thread_main, scheduler) != 0) {
 			scheduler_stop(scheduler);
 			scheduler_free(scheduler);
 			return error_set(err, ERR_NO_MEMORY,

@@ -161,7 +161,7 @@ int committer_start(struct ledger *ledger, uv_loop_t *loop, const struct committ
 		destroy(committer);
 		return error_no_memory(err);
 	}
-	if (pthread_create(&committer->thread, NULL, run, committer) != 0) {
+	if (role_start_thread(&committer->thread, run, committer) != 0) {
 		uv_close((uv_handle_t *)&committer->async, on_close);
 		return error_set(err, ERR_NO_MEMORY, "no thread for the ledger's writer");
 	}
