@@ -144,6 +144,8 @@ struct job *engine_find_any(struct engine *engine, const struct id *id);
 void engine_unlist_job(struct job *job);
 /* It is done: nothing of it runs or waits any more. */
 void job_retire(struct job *job);
+/* A job_reply: the move into a last state is stored; err when it is not. */
+void job_ended(void *arg, struct job *job, const struct error *err);
 void job_stop_pipeline(struct job *job);
 void job_drop_timer(struct job *job);
 /* The sink's report is there (taken). */

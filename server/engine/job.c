@@ -228,7 +228,7 @@ void job_retire(struct job *job)
 	}
 }
 
-static void ended(void *arg, struct job *job, const struct error *err)
+void job_ended(void *arg, struct job *job, const struct error *err)
 {
 	(void)arg;
 	if (err != NULL || job->deleted)
@@ -267,7 +267,7 @@ void job_fail(struct job *job, const struct error *why)
 		return;
 	/* Without memory the reason stands: the next look, or the next tick, comes back here.
 	 */
-	if (move_with(job, JOB_FAILED, problem_text(why), true, ended, NULL, NULL) < 0)
+	if (move_with(job, JOB_FAILED, problem_text(why), true, job_ended, NULL, NULL) < 0)
 		return;
 	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
 	error_set(&over, ERR_STATE_CONFLICT, "the job has failed: %s", why->text);
@@ -282,7 +282,7 @@ static void job_succeed(struct job *job, char *report)
 		mem_free(report);
 		return;
 	}
-	if (move_with(job, JOB_SUCCEEDED, report, true, ended, NULL, NULL) == 0)
+	if (move_with(job, JOB_SUCCEEDED, report, true, job_ended, NULL, NULL) == 0)
 		return;
 	/* No memory: back to where it was, the next tick tries again, the report included. */
 	job->state = (enum job_state)job->record.state;
@@ -374,257 +374,4 @@ void job_check_end(struct job *job)
 	else if (record->input_closed && job_record_finished(record) == record->received &&
 		 may_finish(job))
 		job_finish(job);
-}
-
-/* ---- requests ---- */
-
-static int conflict(const struct job *job, const char *what, struct error *err)
-{
-	return error_set(err, ERR_STATE_CONFLICT, "a job that is %s cannot be %s",
-		job_state_name(job->state), what);
-}
-
-/* A reply that has nothing to wait for still comes from the loop, not from within the call. */
-struct later {
-	struct post post;
-	struct job *job;
-	job_reply reply;
-	void *arg;
-};
-
-static void later_reply(struct post *post)
-{
-	struct later *later = CONTAINER_OF(post, struct later, post);
-
-	later->reply(later->arg, later->job, NULL);
-	job_unref(later->job);
-	mem_free(later);
-}
-
-int job_reply_later(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	struct later *later = mem_zalloc(sizeof(*later));
-
-	if (later == NULL)
-		return error_no_memory(err);
-	*later = (struct later){ { { NULL, NULL }, later_reply }, job_ref(job), reply, arg };
-	engine_post(job->engine, &later->post);
-	return 0;
-}
-
-/* Changes wait for the disk; while it cannot be written there is no point in asking. */
-static int store_works(const struct job *job, struct error *err)
-{
-	return committer_is_healthy(job->engine->committer, err) ? 0 : -1;
-}
-
-static void set_paused(struct job *job, bool paused)
-{
-	struct pipeline *pipeline = job->pipeline;
-
-	if (pipeline == NULL)
-		return;
-	pipeline_lock(pipeline);
-	for (unsigned at = 0; at < pipeline->count; at++)
-		stage_run_account(&pipeline->stages[at], clock_mono_ns());
-	pipeline->paused = paused;
-	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-}
-
-int job_pause(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	if (job->state == JOB_PAUSED)
-		return job_reply_later(job, reply, arg, err);
-	if (job->state != JOB_RUNNING)
-		return conflict(job, "paused", err);
-	if (store_works(job, err) < 0 || job_move(job, JOB_PAUSED, reply, arg, err) < 0)
-		return -1;
-	set_paused(job, true);
-	return 0;
-}
-
-int job_resume(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	if (job->state == JOB_RUNNING)
-		return job_reply_later(job, reply, arg, err);
-	if (job->state != JOB_PAUSED)
-		return conflict(job, "resumed", err);
-	if (store_works(job, err) < 0 || job_move(job, JOB_RUNNING, reply, arg, err) < 0)
-		return -1;
-	set_paused(job, false);
-	return 0;
-}
-
-struct cancel {
-	job_reply reply;
-	void *arg;
-};
-
-static void cancelled(void *arg, struct job *job, const struct error *err)
-{
-	struct cancel *cancel = arg;
-
-	ended(NULL, job, err);
-	cancel->reply(cancel->arg, job, err);
-	mem_free(cancel);
-}
-
-int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	struct cancel *cancel;
-	struct error over;
-
-	if (job->state == JOB_CANCELLED)
-		return job_reply_later(job, reply, arg, err);
-	if (!job_state_may_follow(job->state, JOB_CANCELLED))
-		return conflict(job, "cancelled", err);
-	if (store_works(job, err) < 0)
-		return -1;
-	cancel = mem_alloc(sizeof(*cancel));
-	if (cancel == NULL)
-		return error_no_memory(err);
-	*cancel = (struct cancel){ reply, arg };
-	if (job_move(job, JOB_CANCELLED, cancelled, cancel, err) < 0) {
-		mem_free(cancel);
-		return -1;
-	}
-	error_set(&over, ERR_STATE_CONFLICT, "the job was cancelled");
-	uploads_break(job, &over);
-	return 0;
-}
-
-static int change_closed(struct job_record *next, const struct change_args *args)
-{
-	(void)args;
-	next->input_closed = 1;
-	if (next->started_ms == 0)
-		next->started_ms = clock_wall_ms();
-	return 0;
-}
-
-int job_close_input(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	struct error closed;
-
-	if (job->record.input_closed)
-		return job_reply_later(job, reply, arg, err);
-	if (job_state_is_done(job->state))
-		return conflict(job, "closed", err);
-	if (store_works(job, err) < 0)
-		return -1;
-	error_set(&closed, ERR_INPUT_CLOSED, "the job's input was closed by another request");
-	uploads_drain(job, &closed); /* what they have taken comes before */
-	job->closing = true;
-	if (job->pipeline != NULL && job->pipeline->source != NULL) {
-		/* The source stops where it is. */
-		pipeline_lock(job->pipeline);
-		job->pipeline->source_ended = true;
-		pthread_mutex_unlock(&job->pipeline->lock);
-	}
-	return job_submit(job,
-		(struct job_op){
-			.change = change_closed, .must = true, .reply = reply, .arg = arg },
-		err);
-}
-
-/* ---- delete ---- */
-
-static int change_erasing(struct job_record *next, const struct change_args *args)
-{
-	(void)args;
-	next->erasing = 1;
-	return 0;
-}
-
-static void deleted(void *arg, struct job *job, const struct error *err)
-{
-	struct cancel *cancel = arg;
-
-	job_ref(job);
-	if (err == NULL) {
-		job->engine->deletions++;
-		job_retire(job);
-		job_erase(job, ERASE_ALL);
-		job_tell(job, JOB_EVENT_DELETED);
-		engine_tell_all(job->engine);
-	}
-	if (cancel->reply != NULL)
-		cancel->reply(cancel->arg, job, err);
-	mem_free(cancel);
-	engine_check_drained(job->engine);
-	job_unref(job);
-}
-
-int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
-{
-	struct cancel *cancel = mem_alloc(sizeof(*cancel));
-	struct error over;
-
-	if (cancel == NULL)
-		return error_no_memory(err);
-	*cancel = (struct cancel){ reply, arg };
-	if (job_submit(job,
-		    (struct job_op){ .change = change_erasing,
-			    .must = true,
-			    .stops = true,
-			    .reply = deleted,
-			    .arg = cancel },
-		    err) < 0) {
-		mem_free(cancel);
-		return -1;
-	}
-	job->deleted = true;
-	error_set(&over, ERR_JOB_NOT_FOUND, "the job was deleted");
-	uploads_break(job, &over);
-	return 0;
-}
-
-/* ---- patch ---- */
-
-static void apply_workers(struct job *job)
-{
-	struct pipeline *pipeline = job->pipeline;
-
-	if (pipeline == NULL)
-		return;
-	pipeline_lock(pipeline);
-	for (unsigned at = 0; at < pipeline->count; at++) {
-		stage_run_account(&pipeline->stages[at], clock_mono_ns());
-		pipeline->stages[at].workers = job->def->stages[at].workers;
-	}
-	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-}
-
-int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, job_reply reply,
-	void *arg, struct error *err)
-{
-	struct pipeline *pipeline = job->pipeline;
-	json_t *whole;
-	char *text;
-	int done;
-
-	if (job_state_is_done(job->state))
-		return conflict(job, "changed", err);
-	if (pipeline == NULL && !job->resetting)
-		return error_set(err, ERR_STATE_CONFLICT, "the job cannot run here: %s",
-			job->stalled_reason);
-	if (store_works(job, err) < 0)
-		return -1;
-	if (pipeline != NULL) /* its threads look into the definition */
-		pipeline_lock(pipeline);
-	done = definition_patch(job->def, patch, mistakes, err);
-	if (pipeline != NULL)
-		pthread_mutex_unlock(&pipeline->lock);
-	if (done < 0)
-		return -1;
-	apply_workers(job);
-	whole = definition_to_json(job->def);
-	text = json_text(whole, JSON_COMPACT | JSON_ENCODE_ANY);
-	json_decref(whole);
-	if (text == NULL)
-		return error_no_memory(err);
-	log_info("job_patched", "job=%s", job->id_text);
-	return job_submit(job,
-		(struct job_op){ .definition = text, .must = true, .reply = reply, .arg = arg },
-		err);
 }
