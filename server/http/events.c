@@ -3,81 +3,57 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/json_text.h"
 #include "base/mem.h"
 #include "http/internal.h"
+#include "http/sse.h"
 
-int sse_append(struct buf *to, const char *event, const char *id, json_t *json)
+/* What an event of a job is called, in the order in which they are told. */
+static const struct {
+	unsigned events;
+	const char *name;
+} kinds[] = { { JOB_EVENT_STATE, "state" }, { JOB_EVENT_STALLED, "stalled" },
+	{ JOB_EVENT_VERSION, "progress" } };
+
+/* A new state says all that progress would. */
+static unsigned worth_telling(unsigned events)
 {
-	size_t before = to->len;
-	int result = -1;
-
-	if (buf_printf(to, "event: %s\nid: %s\ndata: ", event, id) == 0 &&
-		json_append_text(json, JSON_COMPACT | json_text_reals(json), to) == 0)
-		result = buf_append(to, "\n\n", 2);
-	json_decref(json);
-	if (result < 0)
-		to->len = before;
-	return result;
+	if ((events & JOB_EVENT_STATE) != 0)
+		events &= ~(unsigned)JOB_EVENT_VERSION;
+	return events & (JOB_EVENT_STATE | JOB_EVENT_STALLED | JOB_EVENT_VERSION);
 }
 
-bool sse_comment_due(const struct request *request, uint64_t now_ns, uint64_t *last_ns)
+static void version_text(const struct job *job, char ret[static 24])
 {
-	if (now_ns - *last_ns < request_config(request)->sse_comment_ms * NS_PER_MS)
-		return false;
-	*last_ns = now_ns;
-	return true;
+	snprintf(ret, 24, "%llu", (unsigned long long)job_version(job));
 }
 
-/* Copy out what fits; true when something was there. */
-static ssize_t drain(struct buf *from, size_t *at, char *to, size_t max)
+static void no_memory(struct request *request)
 {
-	size_t len = MIN(from->len - *at, max);
+	struct error err;
 
-	memcpy(to, from->data + *at, len);
-	*at += len;
-	if (*at == from->len) {
-		buf_done(from); /* an idle stream keeps nothing */
-		*at = 0;
-	} else if (*at > from->len / 2) {
-		buf_consume(from, *at);
-		*at = 0;
-	}
-	return (ssize_t)len;
+	error_no_memory(&err);
+	request_reply_problem(request, &err, NULL);
 }
 
 /* ---- one job ---- */
 
-enum { DUE_PROGRESS = 1, DUE_STATE = 2, DUE_STALLED = 4 };
-
 struct job_stream {
-	struct request *request;
+	struct sse sse;
 	struct job *job; /* a reference */
 	struct job_watch watch;
-	unsigned due;
-	bool last, comment;
-	struct buf out;
-	size_t at;
-	uint64_t last_ns;
+	unsigned due; /* events */
 };
-
-static const struct {
-	unsigned due;
-	const char *event;
-} kinds[] = { { DUE_STATE, "state" }, { DUE_STALLED, "stalled" },
-	{ DUE_PROGRESS, "progress" } };
 
 static int write_due(struct job_stream *stream)
 {
 	char id[24];
 	int result = 0;
 
-	snprintf(id, sizeof(id), "%llu", (unsigned long long)job_version(stream->job));
+	version_text(stream->job, id);
 	for (size_t at = 0; at < ARRAY_SIZE(kinds); at++)
-		if ((stream->due & kinds[at].due) != 0)
+		if ((stream->due & kinds[at].events) != 0)
 			result |= sse_append(
-				&stream->out, kinds[at].event, id, job_to_json(stream->job));
+				&stream->sse.out, kinds[at].name, id, job_to_json(stream->job));
 	stream->due = 0;
 	return result;
 }
@@ -86,36 +62,20 @@ static ssize_t job_read(struct request *request, char *to, size_t max)
 {
 	struct job_stream *stream = request->state;
 
-	if (stream->out.len == 0) {
-		if (stream->due == 0 && stream->last)
-			return READ_END;
-		if (stream->due != 0 && write_due(stream) < 0)
-			return READ_CUT;
-		if (stream->out.len == 0 && stream->comment &&
-			buf_append_str(&stream->out, SSE_COMMENT) < 0)
-			return READ_CUT;
-		stream->comment = false;
-		if (stream->out.len == 0)
-			return READ_IDLE;
-		stream->last_ns = clock_mono_ns();
-	}
-	return drain(&stream->out, &stream->at, to, max);
+	if (stream->sse.out.len == 0 && stream->due != 0 && write_due(stream) < 0)
+		return READ_CUT;
+	return sse_read(&stream->sse, to, max);
 }
 
 static void on_job_event(struct job_watch *watch, struct job *job, unsigned events)
 {
 	struct job_stream *stream = CONTAINER_OF(watch, struct job_stream, watch);
 
-	if ((events & JOB_EVENT_STATE) != 0)
-		stream->due |= DUE_STATE;
-	else if ((events & JOB_EVENT_VERSION) != 0)
-		stream->due |= DUE_PROGRESS;
-	if ((events & JOB_EVENT_STALLED) != 0)
-		stream->due |= DUE_STALLED;
+	stream->due = worth_telling(stream->due | events);
 	if ((events & JOB_EVENT_DELETED) != 0 || job_is_done(job))
-		stream->last = true;
-	if (stream->due != 0 || stream->last)
-		request_go_on(stream->request);
+		stream->sse.last = true;
+	if (stream->due != 0 || stream->sse.last)
+		request_go_on(stream->sse.request);
 }
 
 /* A browser comes back when a stream ends; 204 tells it that there is no more. */
@@ -124,20 +84,13 @@ static bool has_seen_the_end(struct request *request, struct job *job)
 	const char *last = request_header(request, "Last-Event-ID");
 	char id[24];
 
-	snprintf(id, sizeof(id), "%llu", (unsigned long long)job_version(job));
+	version_text(job, id);
 	return last != NULL && job_is_done(job) && strcmp(last, id) == 0;
-}
-
-static void begin_stream(struct request *request, const char *type)
-{
-	request_reply_stream(request, 200, type);
-	request_set_header(request, "Cache-Control", "no-store");
 }
 
 static void watch_job(struct request *request, struct job *job)
 {
 	struct job_stream *stream;
-	struct error err;
 
 	if (has_seen_the_end(request, job)) {
 		request_reply_empty(request, 204);
@@ -145,43 +98,21 @@ static void watch_job(struct request *request, struct job *job)
 	}
 	stream = mem_zalloc(sizeof(*stream));
 	if (stream == NULL) {
-		error_no_memory(&err);
-		request_reply_problem(request, &err, NULL);
+		no_memory(request);
 		return;
 	}
-	stream->request = request;
 	stream->job = job_ref(job);
-	stream->due = DUE_STATE;
-	stream->last = job_is_done(job) || request_is_last(request);
+	stream->due = JOB_EVENT_STATE;
+	stream->sse.last = job_is_done(job) || request_is_last(request);
 	stream->watch.fn = on_job_event;
 	job_watch(job, &stream->watch);
 	request->state = stream;
-	begin_stream(request, "text/event-stream");
+	sse_start(&stream->sse, request);
 }
 
 static void job_finish(struct request *request)
 {
 	request_with_job(request, watch_job);
-}
-
-static void job_tick(struct request *request, uint64_t now_ns)
-{
-	struct job_stream *stream = request->state;
-
-	if (stream == NULL || !sse_comment_due(request, now_ns, &stream->last_ns))
-		return;
-	stream->comment = true;
-	request_go_on(request);
-}
-
-static void job_quiesce(struct request *request)
-{
-	struct job_stream *stream = request->state;
-
-	if (stream == NULL)
-		return;
-	stream->last = true;
-	request_go_on(request);
 }
 
 static void job_end(struct request *request)
@@ -192,15 +123,15 @@ static void job_end(struct request *request)
 		return;
 	job_unwatch(&stream->watch);
 	job_unref(stream->job);
-	buf_done(&stream->out);
+	sse_done(&stream->sse);
 	mem_free(stream);
 }
 
 const struct endpoint events_job = {
 	.finish = job_finish,
 	.read = job_read,
-	.tick = job_tick,
-	.quiesce = job_quiesce,
+	.tick = sse_tick,
+	.quiesce = sse_quiesce,
 	.end = job_end,
 };
 
@@ -217,24 +148,21 @@ struct hub {
 };
 
 struct all_stream {
+	struct sse sse;
 	struct list link;
-	struct request *request;
-	struct buf out;
-	size_t at;
-	uint64_t last_ns;
-	bool comment, last, lost;
+	bool lost;
 };
 
 static void offer(struct all_stream *stream, const struct buf *event, bool progress)
 {
-	size_t waiting = stream->out.len - stream->at;
+	size_t waiting = sse_waiting(&stream->sse);
 
 	if (progress && waiting > OUT_PROGRESS_MAX)
 		return;
 	if (waiting + event->len > OUT_MAX ||
-		buf_append(&stream->out, event->data, event->len) < 0)
+		buf_append(&stream->sse.out, event->data, event->len) < 0)
 		stream->lost = true;
-	request_go_on(stream->request);
+	request_go_on(stream->sse.request);
 }
 
 static void tell_all(struct hub *hub, const char *event, const char *id, json_t *json)
@@ -253,17 +181,15 @@ static void on_any_event(struct job_watch *watch, struct job *job, unsigned even
 	struct hub *hub = CONTAINER_OF(watch, struct hub, watch);
 	char id[24];
 
-	snprintf(id, sizeof(id), "%llu", (unsigned long long)job_version(job));
+	version_text(job, id);
 	if ((events & JOB_EVENT_DELETED) != 0) {
 		tell_all(hub, "deleted", id, json_pack("{s:s}", "id", job_id_text(job)));
 		return;
 	}
-	if ((events & JOB_EVENT_STATE) != 0)
-		tell_all(hub, "state", id, job_to_json(job));
-	else if ((events & JOB_EVENT_VERSION) != 0)
-		tell_all(hub, "progress", id, job_to_json(job));
-	if ((events & JOB_EVENT_STALLED) != 0)
-		tell_all(hub, "stalled", id, job_to_json(job));
+	events = worth_telling(events);
+	for (size_t at = 0; at < ARRAY_SIZE(kinds); at++)
+		if ((events & kinds[at].events) != 0)
+			tell_all(hub, kinds[at].name, id, job_to_json(job));
 }
 
 int hub_new(struct http_server *server, struct hub **ret, struct error *err)
@@ -309,56 +235,22 @@ static ssize_t all_read(struct request *request, char *to, size_t max)
 {
 	struct all_stream *stream = request->state;
 
-	if (stream->lost)
-		return READ_CUT;
-	if (stream->out.len == 0 && stream->last)
-		return READ_END;
-	if (stream->out.len == 0 && stream->comment &&
-		buf_append_str(&stream->out, SSE_COMMENT) < 0)
-		return READ_CUT;
-	stream->comment = false;
-	if (stream->out.len == 0)
-		return READ_IDLE;
-	stream->last_ns = clock_mono_ns();
-	return drain(&stream->out, &stream->at, to, max);
+	return stream->lost ? READ_CUT : sse_read(&stream->sse, to, max);
 }
 
 static void all_finish(struct request *request)
 {
 	struct all_stream *stream = mem_zalloc(sizeof(*stream));
-	struct error err;
 
-	if (stream == NULL || buf_append_str(&stream->out, SSE_COMMENT) < 0) {
+	if (stream == NULL || buf_append_str(&stream->sse.out, SSE_COMMENT) < 0) {
 		mem_free(stream);
-		error_no_memory(&err);
-		request_reply_problem(request, &err, NULL);
+		no_memory(request);
 		return;
 	}
-	stream->request = request;
-	stream->last = request_is_last(request);
+	stream->sse.last = request_is_last(request);
 	request->state = stream;
 	hub_add(request->server->hub, stream);
-	begin_stream(request, "text/event-stream");
-}
-
-static void all_tick(struct request *request, uint64_t now_ns)
-{
-	struct all_stream *stream = request->state;
-
-	if (stream == NULL || !sse_comment_due(request, now_ns, &stream->last_ns))
-		return;
-	stream->comment = true;
-	request_go_on(request);
-}
-
-static void all_quiesce(struct request *request)
-{
-	struct all_stream *stream = request->state;
-
-	if (stream == NULL)
-		return;
-	stream->last = true;
-	request_go_on(request);
+	sse_start(&stream->sse, request);
 }
 
 static void all_end(struct request *request)
@@ -368,14 +260,14 @@ static void all_end(struct request *request)
 	if (stream == NULL)
 		return;
 	hub_remove(request->server->hub, stream);
-	buf_done(&stream->out);
+	sse_done(&stream->sse);
 	mem_free(stream);
 }
 
 const struct endpoint events_all = {
 	.finish = all_finish,
 	.read = all_read,
-	.tick = all_tick,
-	.quiesce = all_quiesce,
+	.tick = sse_tick,
+	.quiesce = sse_quiesce,
 	.end = all_end,
 };

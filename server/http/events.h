@@ -24,10 +24,4 @@ struct hub;
 int hub_new(struct http_server *server, struct hub **ret, struct error *err);
 void hub_free(struct hub *hub);
 
-/* Append `event`, `id` and `data: JSON` lines; -1 without memory. `json` is taken. */
-int sse_append(struct buf *to, const char *event, const char *id, json_t *json);
-/* Is it time for a comment line? Moves `last_ns` on. */
-bool sse_comment_due(const struct request *request, uint64_t now_ns, uint64_t *last_ns);
-#define SSE_COMMENT ": alive\n\n"
-
 #endif

@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/events.h"
 #include "http/negotiate.h"
 #include "http/outlet.h"
+#include "http/sse.h"
 
 #define PAGE_LIMIT       100 /* of a JSON page, where none was asked for */
 #define FAILURES_AT_ONCE ((size_t)4 << 20)
