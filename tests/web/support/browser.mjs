@@ -1,0 +1,60 @@
+// Debian's Chromium, driven by playwright-core; and pages that notice what must not happen.
+
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+
+// Runs in a CI container too: as root, with two cores and a small /dev/shm.
+const flags = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--mute-audio',
+	'--disable-background-networking', '--disable-component-update', '--no-first-run',
+	'--disable-extensions', '--force-color-profile=srgb', '--font-render-hinting=none'];
+
+export class Browser {
+	static async launch({ modules, chromium, headed }) {
+		const require = createRequire(join(resolve(modules), 'package.json'));
+		const browser = new Browser();
+		browser.axe = require.resolve('axe-core/axe.min.js');
+		browser.chromium = await require('playwright-core').chromium.launch({
+			executablePath: chromium, headless: !headed, chromiumSandbox: false, args: flags,
+			timeout: 120_000,
+		});
+		return browser;
+	}
+
+	// A page with nothing remembered. What it must not do is noted in page.wrong.
+	async page({ dark = false, size = { width: 1280, height: 860 }, touch = false,
+		quiet = /never/, ...more } = {}) {
+		const context = await this.chromium.newContext({
+			colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', viewport: size,
+			hasTouch: touch, acceptDownloads: true, locale: 'en-GB', timezoneId: 'UTC', ...more,
+		});
+		await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+		context.setDefaultTimeout(60_000);
+		const page = await context.newPage();
+		page.wrong = [];
+		page.quiet = quiet;
+		const note = (kind, text) => {
+			if (!page.quiet.test(text))
+				page.wrong.push(`${kind}: ${text}`);
+		};
+		page.on('console', (message) => {
+			if (message.type() === 'error' || message.type() === 'warning')
+				note(`console ${message.type()}`, `${message.text()} ${message.location().url}`);
+		});
+		page.on('pageerror', (error) => note('uncaught', error.stack ?? String(error)));
+		page.on('dialog', (dialog) => {
+			note('dialog', dialog.message());
+			dialog.dismiss().catch(() => {});
+		});
+		page.on('crash', () => note('crash', 'the page has crashed'));
+		await page.addInitScript(() => {
+			document.addEventListener('securitypolicyviolation', (event) => {
+				console.error(`policy: ${event.violatedDirective} blocked ${event.blockedURI}`);
+			});
+		});
+		return page;
+	}
+
+	close() {
+		return this.chromium.close();
+	}
+}
