@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "http/document.h"
 #include "http/jobs.h"
+#include "http/negotiate.h"
 
 /* ---- GET, with ETag and long poll ---- */
 
@@ -15,24 +16,12 @@ struct poll {
 	uint64_t version;
 };
 
-/* If-None-Match: does the list of tags hold ours? Weak comparison (RFC 9110, 8.8.3.2). */
-static bool has_tag(const char *list, const char *etag)
-{
-	const char *opaque = etag + 2; /* behind W/ */
-	const char *found;
-
-	if (list == NULL)
-		return false;
-	found = strstr(list, opaque);
-	return strcmp(list, "*") == 0 || found != NULL;
-}
-
 static void reply_state(struct request *request, struct job *job)
 {
 	char etag[ETAG_SIZE];
 
 	job_etag(job, etag);
-	if (has_tag(request_header(request, "If-None-Match"), etag))
+	if (tag_listed(request_header(request, "If-None-Match"), etag))
 		request_reply_empty(request, 304);
 	else
 		request_reply_json(request, 200, job_to_json(job));

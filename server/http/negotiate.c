@@ -61,7 +61,7 @@ static bool is_param(struct span part, const char *name, struct span *ret_value)
 /* ---- Accept ---- */
 
 /* How precisely a range names an offer: 3 exactly, 2 `type/ *`, 1 all, 0 not. */
-static int precision(struct span range, const char *offer)
+static int media_precision(struct span range, const char *offer)
 {
 	size_t type = (size_t)(strchr(offer, '/') - offer) + 1;
 
@@ -88,26 +88,35 @@ static double weight(struct span value)
 	return *end == '\0' && q >= 0 && q <= 1 ? q : 0;
 }
 
+/* The weight of an element `range;q=…`; its range. */
+static double element_weight(struct span element, struct span *ret_range)
+{
+	const char *at = element.at, *end = element.at + element.len;
+	struct span part, value;
+	double q = 1;
+
+	*ret_range = next_part(&at, end, ';');
+	while (at < end) {
+		part = next_part(&at, end, ';');
+		if (is_param(part, "q", &value))
+			q = weight(value);
+	}
+	return q;
+}
+
 /* The weight that the most precise range gives to an offer. */
-static double weight_of(const char *accept, const char *offer)
+static double weight_of(
+	const char *accept, const char *offer, int (*precision)(struct span, const char *))
 {
 	const char *at = accept, *end = accept + strlen(accept);
 	double best = 0;
 	int precise = 0;
 
 	while (at < end) {
-		struct span element = next_part(&at, end, ','), range, part, value;
-		const char *inner = element.at, *inner_end = element.at + element.len;
-		double q = 1;
-		int how;
+		struct span range;
+		double q = element_weight(next_part(&at, end, ','), &range);
+		int how = precision(range, offer);
 
-		range = next_part(&inner, inner_end, ';');
-		while (inner < inner_end) {
-			part = next_part(&inner, inner_end, ';');
-			if (is_param(part, "q", &value))
-				q = weight(value);
-		}
-		how = precision(range, offer);
 		if (how > precise || (how == precise && how > 0 && q > best)) {
 			precise = how;
 			best = q;
@@ -124,13 +133,50 @@ int accept_pick(const char *accept, const char *const *offers)
 	if (accept == NULL || accept[strspn(accept, " \t")] == '\0')
 		return 0;
 	for (int at = 0; offers[at] != NULL; at++) {
-		q = weight_of(accept, offers[at]);
+		q = weight_of(accept, offers[at], media_precision);
 		if (q > best) {
 			best = q;
 			pick = at;
 		}
 	}
 	return pick;
+}
+
+/* ---- Accept-Encoding, If-None-Match ---- */
+
+static int coding_precision(struct span range, const char *coding)
+{
+	return span_is(range, coding) ? 2 : span_is(range, "*") ? 1 : 0;
+}
+
+bool coding_accepted(const char *accept_encoding, const char *coding)
+{
+	return accept_encoding != NULL &&
+	       weight_of(accept_encoding, coding, coding_precision) > 0;
+}
+
+static struct span opaque_part(struct span tag)
+{
+	if (tag.len >= 2 && tag.at[0] == 'W' && tag.at[1] == '/')
+		return (struct span){ tag.at + 2, tag.len - 2 };
+	return tag;
+}
+
+bool tag_listed(const char *list, const char *tag)
+{
+	struct span ours = opaque_part((struct span){ tag, strlen(tag) }), theirs;
+	const char *at = list, *end;
+
+	if (list == NULL)
+		return false;
+	end = list + strlen(list);
+	while (at < end) {
+		theirs = opaque_part(next_part(&at, end, ','));
+		if (span_is(theirs, "*") ||
+			(theirs.len == ours.len && memcmp(theirs.at, ours.at, ours.len) == 0))
+			return true;
+	}
+	return false;
 }
 
 /* ---- Content-Type ---- */

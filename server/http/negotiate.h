@@ -16,6 +16,15 @@
  */
 int accept_pick(const char *accept, const char *const *offers);
 
+/* Accept-Encoding (12.5.3): may the reply be in this coding? NULL: it may not. */
+bool coding_accepted(const char *accept_encoding, const char *coding);
+
+/*
+ * If-None-Match: does the list of entity tags (NULL: there is none) hold ours, which has its
+ * quotes? Compared weakly (8.8.3.2).
+ */
+bool tag_listed(const char *list, const char *tag);
+
 enum media { MEDIA_NONE, MEDIA_NDJSON, MEDIA_JSON, MEDIA_FORM, MEDIA_OTHER };
 
 /*

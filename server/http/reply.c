@@ -32,9 +32,11 @@ static bool is_late(const struct request *request)
 	return request->connection == NULL || request_has_reply(request);
 }
 
-static void reply_constant(struct request *request, unsigned status, const char *type,
+void request_reply_constant(struct request *request, unsigned status, const char *type,
 	const char *text, size_t len)
 {
+	if (is_late(request))
+		return;
 	request->text = text;
 	request->text_len = len;
 	give(request, status,
@@ -64,8 +66,7 @@ void request_reply_text(
 
 void request_reply_empty(struct request *request, unsigned status)
 {
-	if (!is_late(request))
-		reply_constant(request, status, NULL, "", 0);
+	request_reply_constant(request, status, NULL, "", 0);
 }
 
 /* As a text with a newline behind it, for the sake of terminals. */
@@ -76,9 +77,8 @@ static void reply_json(struct request *request, unsigned status, const char *typ
 	if (json_append_text(json, JSON_FLAGS | json_text_reals(json), &text) < 0 ||
 		buf_append(&text, "\n", 1) < 0) {
 		buf_done(&text);
-		if (!is_late(request))
-			reply_constant(
-				request, 503, PROBLEM_TYPE, no_memory, sizeof(no_memory) - 1);
+		request_reply_constant(
+			request, 503, PROBLEM_TYPE, no_memory, sizeof(no_memory) - 1);
 	} else {
 		request_reply_text(request, status, type, text.data, text.len);
 	}
@@ -179,7 +179,7 @@ void request_reply_stream(struct request *request, unsigned status, const char *
 	if (is_late(request))
 		return;
 	if (request->method == METHOD_HEAD) {
-		reply_constant(request, status, type, "", 0);
+		request_reply_constant(request, status, type, "", 0);
 		request_set_header(request, "Content-Type", type);
 		return;
 	}

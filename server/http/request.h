@@ -119,6 +119,9 @@ void request_reply_json(struct request *request, unsigned status, json_t *json);
 /* The same with a text from mem_alloc(), which is taken. */
 void request_reply_text(
 	struct request *request, unsigned status, const char *type, char *text, size_t len);
+/* With a text that stays where it is for as long as the program runs. */
+void request_reply_constant(struct request *request, unsigned status, const char *type,
+	const char *text, size_t len);
 void request_reply_empty(struct request *request, unsigned status);
 /* `mistakes` may be NULL. */
 void request_reply_problem(

@@ -1,5 +1,6 @@
 /* The route table: what is served where, by whom, with which parameters. */
 #include "base/mem.h"
+#include "http/assets.h"
 #include "http/events.h"
 #include "http/items.h"
 #include "http/jobs.h"
@@ -65,7 +66,6 @@ static const struct param run_params[] = {
 	{ 0 },
 };
 
-/* To come: /metrics, /openapi.json, /docs, and the dashboard under /. */
 const struct route http_routes[] = {
 	{ METHOD_GET, "/v1/jobs", &jobs_list, list_params },
 	{ METHOD_POST, "/v1/jobs", &jobs_create, create_params },
@@ -90,5 +90,9 @@ const struct route http_routes[] = {
 	{ METHOD_GET, "/v1/server", &service_server, NULL },
 	{ METHOD_GET, "/livez", &service_live, NULL },
 	{ METHOD_GET, "/readyz", &service_ready, NULL },
+	{ METHOD_GET, "/", &assets_get, NULL },
+	{ METHOD_GET, "/docs", &assets_get, NULL },
+	{ METHOD_GET, "/openapi.json", &assets_get, NULL },
+	{ METHOD_GET, "/assets/{name}", &assets_get, NULL },
 };
 const size_t http_route_count = ARRAY_SIZE(http_routes);

@@ -46,6 +46,57 @@ Test(accept, picks_what_the_client_likes_best)
 }
 
 static const struct {
+	const char *accept;
+	bool gzip;
+} codings[] = {
+	{ NULL, false },
+	{ "", false },
+	{ "identity", false },
+	{ "gzip", true },
+	{ "GZip", true },
+	{ "gzip, deflate, br", true },
+	{ "br;q=1.0, gzip;q=0.2", true },
+	{ "gzip;q=0", false },
+	{ "gzip;q=0, *", false },
+	{ "*;q=0, gzip", true },
+	{ "*", true },
+	{ "*;q=0", false },
+	{ "gzipped", false },
+};
+
+Test(coding, is_used_only_where_it_is_accepted)
+{
+	for (size_t at = 0; at < ARRAY_SIZE(codings); at++)
+		cr_assert_eq(coding_accepted(codings[at].accept, "gzip"), codings[at].gzip,
+			"'%s'", codings[at].accept);
+}
+
+static const struct {
+	const char *list, *tag;
+	bool listed;
+} tags[] = {
+	{ NULL, "\"a\"", false },
+	{ "", "\"a\"", false },
+	{ "*", "\"a\"", true },
+	{ "\"a\"", "\"a\"", true },
+	{ "W/\"a\"", "\"a\"", true },
+	{ "\"a\"", "W/\"a\"", true },
+	{ "\"b\", \"a\"", "\"a\"", true },
+	{ "\"b\",W/\"a\" ,\"c\"", "W/\"a\"", true },
+	{ "\"b, \"", "\"b\"", false },
+	{ "\"x,\"a\"", "\"a\"", false },
+	{ "\"1412\"", "W/\"412\"", false },
+	{ "a", "\"a\"", false },
+};
+
+Test(tag, is_found_in_a_list_by_weak_comparison)
+{
+	for (size_t at = 0; at < ARRAY_SIZE(tags); at++)
+		cr_assert_eq(tag_listed(tags[at].list, tags[at].tag), tags[at].listed,
+			"%s in '%s'", tags[at].tag, tags[at].list);
+}
+
+static const struct {
 	const char *type;
 	enum media media;
 } types[] = {
