@@ -11,6 +11,7 @@ static const struct command commands[] = {
 	{ "serve", "serve jobs over HTTP", command_serve },
 	{ "run", "run one pipeline between files, without a server", command_run },
 	{ "stages", "list the stages, or show one", command_stages },
+	{ "health", "ask a server whether it lives", command_health },
 };
 
 static int usage(FILE *out, int code)

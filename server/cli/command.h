@@ -35,6 +35,7 @@ struct command {
 int command_serve(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_stages(int argc, char **argv);
+int command_health(int argc, char **argv);
 
 /*
  * Read the line into `settings` (initialized here) and set up the log. Returns -1 when the

@@ -31,10 +31,12 @@ int settings_from_env(struct settings *settings, unsigned commands, struct error
 	return 0;
 }
 
-/* Read by others than this table: --config itself, fault counters, the test programs. */
+/* Read by others than this table: --config itself, fault counters, the test programs, clients.
+ */
 static bool is_known_env(const char *name, size_t len)
 {
-	static const char *const prefixes[] = { "LEAT_CONFIG", "LEAT_FAULT_", "LEAT_PROGRAM" };
+	static const char *const prefixes[] = { "LEAT_CONFIG", "LEAT_FAULT_", "LEAT_PROGRAM",
+		"LEAT_SERVER", "LEAT_TOKEN" };
 	char known[SETTING_NAME_SIZE];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++)
