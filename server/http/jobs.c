@@ -83,6 +83,18 @@ struct definition *definition_of(struct request *request, json_t *root)
 	return definition;
 }
 
+static void reply_definition(struct request *request, struct job *job)
+{
+	request_reply_json(request, 200, definition_to_json(job_definition(job)));
+}
+
+static void definition_finish(struct request *request)
+{
+	request_with_job(request, reply_definition);
+}
+
+const struct endpoint job_definition_endpoint = { .finish = definition_finish };
+
 /* ---- validate ---- */
 
 struct validating {

@@ -11,7 +11,7 @@
 extern const struct endpoint jobs_create, jobs_validate, jobs_list;
 extern const struct endpoint job_get, job_change, job_remove;
 extern const struct endpoint job_close_endpoint, job_pause_endpoint, job_resume_endpoint,
-	job_cancel_endpoint, job_retry_endpoint;
+	job_cancel_endpoint, job_retry_endpoint, job_definition_endpoint;
 
 /* A weak ETag of the job's version. */
 #define ETAG_SIZE 32

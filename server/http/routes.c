@@ -82,6 +82,7 @@ const struct route http_routes[] = {
 	{ METHOD_POST, "/v1/jobs/{id}/pause", &job_pause_endpoint, NULL },
 	{ METHOD_POST, "/v1/jobs/{id}/resume", &job_resume_endpoint, NULL },
 	{ METHOD_POST, "/v1/jobs/{id}/cancel", &job_cancel_endpoint, NULL },
+	{ METHOD_GET, "/v1/jobs/{id}/definition", &job_definition_endpoint, NULL },
 	{ METHOD_GET, "/v1/jobs/{id}/events", &events_job, NULL },
 	{ METHOD_GET, "/v1/events", &events_all, NULL },
 	{ METHOD_POST | METHOD_PUT, "/v1/run", &run_once, run_params },

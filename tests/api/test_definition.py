@@ -57,6 +57,22 @@ def test_validate_keeps_what_was_given(t):
         eq(made[name], given[name], name)
 
 
+def test_the_definition_of_a_job_can_be_had_again(t):
+    given = {"name": "mine", "stages": [{"use": "sha256", "params": {"field": "text"}, "workers": 2}]}
+    job = t.job(**given)
+    made = status(t.api.get(f"/v1/jobs/{job.id}/definition"), 200).json()
+    eq(made, validated(t, given), "the definition is the one that was posted, whole")
+    job.workers("sha256", 5)
+    again = status(t.api.get(f"/v1/jobs/{job.id}/definition"), 200).json()
+    eq(again["stages"][0]["workers"], 5, "workers after a change")
+    status(t.api.post("/v1/jobs", again), 201)
+
+
+def test_the_definition_of_no_job_is_not_found(t):
+    status(t.api.get("/v1/jobs/j_00000000000000000000000000/definition"), 404)
+    status(t.api.get("/v1/jobs/nonsense/definition"), 404)
+
+
 def test_validate_answers_what_can_be_posted_again(t):
     made = validated(t, {"stages": [{"use": "sha256", "params": {"field": "a"}}, {"use": "pass"}]})
     eq(validated(t, made), made, "validated twice")
