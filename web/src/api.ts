@@ -152,6 +152,8 @@ export const api = {
     json<Job>("PATCH", job(id), { json: { stages: { [stage]: { workers } } } }),
   retry: (id: string, items?: number[]) =>
     json<Job>("POST", `${job(id)}/failures/retry`, { json: items ? { items } : {} }),
+  definition: (id: string, signal?: AbortSignal) =>
+    json<Definition>("GET", `${job(id)}/definition`, { signal }),
   results: (id: string, after: string | null, limit: number, signal?: AbortSignal) =>
     json<Page<Result>>("GET", `${job(id)}/results`, {
       query: { after, limit, envelope: true }, signal,

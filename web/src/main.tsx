@@ -3,6 +3,7 @@ import { App } from "./app";
 import "uplot/dist/uPlot.min.css";
 import "./styles/base.css";
 import "./styles/parts.css";
-import "./styles/pages.css";
+import "./styles/jobs.css";
+import "./styles/job.css";
 
 render(<App />, document.getElementById("app")!);

@@ -54,7 +54,7 @@ export interface Job {
   eta_s: number | null;
   progress: number | null;
   bottleneck: string | null;
-  stalled: string | null;
+  stalled: { stage: string; reason: string; since: string | null } | null;
   error: ProblemBody | null;
   report: unknown;
   order: "input" | "none";
