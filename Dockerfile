@@ -1,0 +1,54 @@
+# leat's image: the Debian package of leat on trixie-slim, run by nobody in particular.
+#
+#	docker build -t leat .		(or podman build --format docker -t leat . ; ./dev image)
+#	docker run --rm -p 127.0.0.1:8080:8080 -v leat:/data --read-only leat
+#
+# Three stages: web makes the pages, build makes the packages (./dev deb takes them from there),
+# and what runs is the base image, the package with the libraries that it names, and a user.
+# Nothing is written outside /data. docs/deploy.md says more.
+
+ARG DEBIAN=docker.io/library/debian:trixie-slim
+
+FROM ${DEBIAN} AS build
+WORKDIR /src/leat
+# What it takes to build leat stands in debian/control, and only there.
+COPY debian/control debian/
+RUN apt-get update -q \
+	&& DEBIAN_FRONTEND=noninteractive apt-get build-dep -y -q --no-install-recommends ./ \
+	&& rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN DEB_BUILD_OPTIONS=terse dpkg-buildpackage --build=binary --no-sign && mkdir /packages && mv ../*.deb /packages/
+
+FROM scratch AS deb
+COPY --from=build /packages/ /
+
+FROM ${DEBIAN} AS runtime
+RUN --mount=type=bind,from=build,source=/packages,target=/packages \
+	apt-get update -q \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+		/packages/leat_*.deb \
+	&& groupadd --gid 10001 leat \
+	&& useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home leat \
+	&& install -d -o 10001 -g 10001 -m 0700 /data \
+	&& rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/* \
+		/var/lib/dpkg/*-old
+
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="leat" \
+	org.opencontainers.image.description="Job server for pipelines over JSON items" \
+	org.opencontainers.image.licenses="MIT" \
+	org.opencontainers.image.version="${VERSION}" \
+	org.opencontainers.image.revision="${REVISION}" \
+	org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
+
+ENV LEAT_LISTEN=0.0.0.0:8080 LEAT_DATA=/data
+# Numbers, so that Kubernetes can see that it is not root.
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["leat", "health"]
+ENTRYPOINT ["leat"]
+CMD ["serve"]
