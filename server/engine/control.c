@@ -47,6 +47,11 @@ static int store_works(const struct job *job, struct error *err)
 	return committer_is_healthy(job->engine->committer, err) ? 0 : -1;
 }
 
+static struct job_op replied(job_reply reply, void *arg)
+{
+	return (struct job_op){ .reply = reply, .arg = arg, .impatient = true };
+}
+
 static void set_paused(struct job *job, bool paused)
 {
 	struct pipeline *pipeline = job->pipeline;
@@ -66,7 +71,8 @@ int job_pause(struct job *job, job_reply reply, void *arg, struct error *err)
 		return job_reply_later(job, reply, arg, err);
 	if (job->state != JOB_RUNNING)
 		return conflict(job, "paused", err);
-	if (store_works(job, err) < 0 || job_move(job, JOB_PAUSED, reply, arg, err) < 0)
+	if (store_works(job, err) < 0 ||
+		job_move(job, JOB_PAUSED, replied(reply, arg), err) < 0)
 		return -1;
 	set_paused(job, true);
 	return 0;
@@ -78,45 +84,24 @@ int job_resume(struct job *job, job_reply reply, void *arg, struct error *err)
 		return job_reply_later(job, reply, arg, err);
 	if (job->state != JOB_PAUSED)
 		return conflict(job, "resumed", err);
-	if (store_works(job, err) < 0 || job_move(job, JOB_RUNNING, reply, arg, err) < 0)
+	if (store_works(job, err) < 0 ||
+		job_move(job, JOB_RUNNING, replied(reply, arg), err) < 0)
 		return -1;
 	set_paused(job, false);
 	return 0;
 }
 
-struct cancel {
-	job_reply reply;
-	void *arg;
-};
-
-static void cancelled(void *arg, struct job *job, const struct error *err)
-{
-	struct cancel *cancel = arg;
-
-	job_ended(NULL, job, err);
-	cancel->reply(cancel->arg, job, err);
-	mem_free(cancel);
-}
-
 int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
 {
-	struct cancel *cancel;
 	struct error over;
 
 	if (job->state == JOB_CANCELLED)
 		return job_reply_later(job, reply, arg, err);
 	if (!job_state_may_follow(job->state, JOB_CANCELLED))
 		return conflict(job, "cancelled", err);
-	if (store_works(job, err) < 0)
+	if (store_works(job, err) < 0 ||
+		job_move(job, JOB_CANCELLED, replied(reply, arg), err) < 0)
 		return -1;
-	cancel = mem_alloc(sizeof(*cancel));
-	if (cancel == NULL)
-		return error_no_memory(err);
-	*cancel = (struct cancel){ reply, arg };
-	if (job_move(job, JOB_CANCELLED, cancelled, cancel, err) < 0) {
-		mem_free(cancel);
-		return -1;
-	}
 	error_set(&over, ERR_STATE_CONFLICT, "the job was cancelled");
 	uploads_break(job, &over);
 	return 0;
@@ -151,12 +136,20 @@ int job_close_input(struct job *job, job_reply reply, void *arg, struct error *e
 		pthread_mutex_unlock(&job->pipeline->lock);
 	}
 	return job_submit(job,
-		(struct job_op){
-			.change = change_closed, .must = true, .reply = reply, .arg = arg },
+		(struct job_op){ .change = change_closed,
+			.must = true,
+			.reply = reply,
+			.arg = arg,
+			.impatient = true },
 		err);
 }
 
 /* ---- delete ---- */
+
+struct deletion {
+	job_reply reply;
+	void *arg;
+};
 
 static int change_erasing(struct job_record *next, const struct change_args *args)
 {
@@ -167,7 +160,7 @@ static int change_erasing(struct job_record *next, const struct change_args *arg
 
 static void deleted(void *arg, struct job *job, const struct error *err)
 {
-	struct cancel *cancel = arg;
+	struct deletion *deletion = arg;
 
 	job_ref(job);
 	if (err == NULL) {
@@ -177,29 +170,29 @@ static void deleted(void *arg, struct job *job, const struct error *err)
 		job_tell(job, JOB_EVENT_DELETED);
 		engine_tell_all(job->engine);
 	}
-	if (cancel->reply != NULL)
-		cancel->reply(cancel->arg, job, err);
-	mem_free(cancel);
+	if (deletion->reply != NULL)
+		deletion->reply(deletion->arg, job, err);
+	mem_free(deletion);
 	engine_check_drained(job->engine);
 	job_unref(job);
 }
 
 int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 {
-	struct cancel *cancel = mem_alloc(sizeof(*cancel));
+	struct deletion *deletion = mem_alloc(sizeof(*deletion));
 	struct error over;
 
-	if (cancel == NULL)
+	if (deletion == NULL)
 		return error_no_memory(err);
-	*cancel = (struct cancel){ reply, arg };
+	*deletion = (struct deletion){ reply, arg };
 	if (job_submit(job,
 		    (struct job_op){ .change = change_erasing,
 			    .must = true,
 			    .stops = true,
 			    .reply = deleted,
-			    .arg = cancel },
+			    .arg = deletion },
 		    err) < 0) {
-		mem_free(cancel);
+		mem_free(deletion);
 		return -1;
 	}
 	job->deleted = true;
@@ -254,6 +247,10 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 		return error_no_memory(err);
 	log_info("job_patched", "job=%s", job->id_text);
 	return job_submit(job,
-		(struct job_op){ .definition = text, .must = true, .reply = reply, .arg = arg },
+		(struct job_op){ .definition = text,
+			.must = true,
+			.reply = reply,
+			.arg = arg,
+			.impatient = true },
 		err);
 }

@@ -190,6 +190,7 @@ static void init_lists(struct engine *engine)
 	list_init(&engine->watches);
 	list_init(&engine->events);
 	list_init(&engine->touched_loop);
+	list_init(&engine->impatient);
 	list_init(&engine->look_list);
 	list_init(&engine->completed_calls);
 	list_init(&engine->posts);

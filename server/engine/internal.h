@@ -88,6 +88,7 @@ struct engine {
 	struct list watches;
 	struct list events; /* jobs with events to tell */
 	struct list touched_loop;
+	struct list impatient; /* changes whose clients do not wait for a full disk */
 	uv_timer_t tick;
 	uv_async_t look; /* some pipeline wants the loop */
 	uv_async_t calls_done;
@@ -134,6 +135,26 @@ struct expiry {
 	struct id id;
 };
 
+/* What a change of the record needs; `text` is owned by the operation. */
+struct change_args {
+	uint64_t a;
+	char *text;
+};
+/* On the commit thread; -1 without memory, then it is called again. */
+typedef int (*record_change)(struct job_record *next, const struct change_args *args);
+
+struct job_op {
+	record_change change;    /* NULL: none */
+	struct change_args args; /* text is taken */
+	char *definition;        /* its new JSON text, taken; NULL: as it is */
+	bool must;
+	bool stops; /* the pipeline stops first, once nothing can fail any more */
+	void (*then)(struct job *job, const struct error *err); /* what follows; may be NULL */
+	job_reply reply; /* after that; NULL: nobody waits */
+	void *arg;
+	bool impatient; /* reply also when the store fails meanwhile: the change stands */
+};
+
 /* ---- jobs (job.c) ---- */
 
 struct job *job_new(struct engine *engine, const struct id *id, struct definition *def);
@@ -144,8 +165,6 @@ struct job *engine_find_any(struct engine *engine, const struct id *id);
 void engine_unlist_job(struct job *job);
 /* It is done: nothing of it runs or waits any more. */
 void job_retire(struct job *job);
-/* A job_reply: the move into a last state is stored; err when it is not. */
-void job_ended(void *arg, struct job *job, const struct error *err);
 void job_stop_pipeline(struct job *job);
 void job_drop_timer(struct job *job);
 /* The sink's report is there (taken). */
@@ -153,9 +172,9 @@ void job_reported(struct job *job, char *report);
 /* Reply without anything to wait for, but from the loop. */
 int job_reply_later(struct job *job, job_reply reply, void *arg, struct error *err);
 void job_tell(struct job *job, unsigned events);
-/* The one function that moves a job: table, store, counter, event. `must`: cannot be refused.
- */
-int job_move(struct job *job, enum job_state to, job_reply reply, void *arg, struct error *err);
+/* The one function that moves a job: table, store, counter, event. Of `op` it takes args.text,
+ * reply, arg and impatient. Cannot be refused by the store. */
+int job_move(struct job *job, enum job_state to, struct job_op op, struct error *err);
 /* Fail the job with a reason; nothing when it is done already. */
 void job_fail(struct job *job, const struct error *why);
 /* A definition that was once checked, from the ledger; stages that are missing here are
@@ -174,23 +193,8 @@ void engine_check_drained(struct engine *engine);
 
 /* ---- operations on the ledger (ops.c) ---- */
 
-/* What a change of the record needs; `text` is owned by the operation. */
-struct change_args {
-	uint64_t a;
-	char *text;
-};
-/* On the commit thread; -1 without memory, then it is called again. */
-typedef int (*record_change)(struct job_record *next, const struct change_args *args);
-
-struct job_op {
-	record_change change;    /* NULL: none */
-	struct change_args args; /* text is taken */
-	char *definition;        /* its new JSON text, taken; NULL: as it is */
-	bool must;
-	bool stops;      /* the pipeline stops first, once nothing can fail any more */
-	job_reply reply; /* NULL: nobody waits */
-	void *arg;
-};
+/* Give the impatient their reply when the store cannot be written. */
+void ops_answer_impatient(struct engine *engine);
 /* In the next transaction; then the reply. Takes what it takes also on failure. */
 int job_submit(struct job *job, struct job_op op, struct error *err);
 /* The loop's copy of the record becomes what is on disk. */

@@ -145,21 +145,20 @@ static int change_state(struct job_record *next, const struct change_args *args)
 	return args->a == JOB_FAILED ? change_text(&next->error, args->text) : 0;
 }
 
-static int move_with(struct job *job, enum job_state to, char *text, bool must, job_reply reply,
-	void *arg, struct error *err)
+static void ended(struct job *job, const struct error *err);
+
+int job_move(struct job *job, enum job_state to, struct job_op op, struct error *err)
 {
 	enum job_state from = job->state;
 
 	assert_on(ROLE_LOOP);
 	assert(job_state_may_follow(from, to));
-	if (job_submit(job,
-		    (struct job_op){ .change = change_state,
-			    .args = { .a = to, .text = text },
-			    .must = must,
-			    .stops = to == JOB_FAILED || to == JOB_CANCELLED,
-			    .reply = reply,
-			    .arg = arg },
-		    err) < 0)
+	op.change = change_state;
+	op.args.a = to;
+	op.must = true;
+	op.stops = to == JOB_FAILED || to == JOB_CANCELLED;
+	op.then = job_state_is_done(to) ? ended : NULL;
+	if (job_submit(job, op, err) < 0)
 		return -1;
 	job->state = to;
 	job_tell(job, JOB_EVENT_STATE);
@@ -167,13 +166,6 @@ static int move_with(struct job *job, enum job_state to, char *text, bool must, 
 		job_state_name(to));
 	return 0;
 }
-
-int job_move(struct job *job, enum job_state to, job_reply reply, void *arg, struct error *err)
-{
-	return move_with(job, to, NULL, true, reply, arg, err);
-}
-
-/* ---- the end ---- */
 
 void job_stop_pipeline(struct job *job)
 {
@@ -228,9 +220,9 @@ void job_retire(struct job *job)
 	}
 }
 
-void job_ended(void *arg, struct job *job, const struct error *err)
+/* The move into a last state is stored. */
+static void ended(struct job *job, const struct error *err)
 {
-	(void)arg;
 	if (err != NULL || job->deleted)
 		return; /* the program ends; the next start moves it again */
 	job_ref(job);
@@ -259,6 +251,11 @@ static char *problem_text(const struct error *why)
 	return text;
 }
 
+static struct job_op with_text(char *text)
+{
+	return (struct job_op){ .args = { .text = text } };
+}
+
 void job_fail(struct job *job, const struct error *why)
 {
 	struct error over;
@@ -267,7 +264,7 @@ void job_fail(struct job *job, const struct error *why)
 		return;
 	/* Without memory the reason stands: the next look, or the next tick, comes back here.
 	 */
-	if (move_with(job, JOB_FAILED, problem_text(why), true, job_ended, NULL, NULL) < 0)
+	if (job_move(job, JOB_FAILED, with_text(problem_text(why)), NULL) < 0)
 		return;
 	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
 	error_set(&over, ERR_STATE_CONFLICT, "the job has failed: %s", why->text);
@@ -282,7 +279,7 @@ static void job_succeed(struct job *job, char *report)
 		mem_free(report);
 		return;
 	}
-	if (move_with(job, JOB_SUCCEEDED, report, true, job_ended, NULL, NULL) == 0)
+	if (job_move(job, JOB_SUCCEEDED, with_text(report), NULL) == 0)
 		return;
 	/* No memory: back to where it was, the next tick tries again, the report included. */
 	job->state = (enum job_state)job->record.state;

@@ -300,6 +300,7 @@ struct committer_hooks engine_hooks(struct engine *engine)
 
 struct submitted {
 	struct commit_op op;
+	struct list impatient;
 	struct job *job; /* a reference */
 	struct job_op what;
 };
@@ -338,13 +339,37 @@ static void change_done(struct commit_op *op, const struct error *err)
 	struct job *job = submitted->job;
 
 	assert_on(ROLE_LOOP);
+	list_remove(&submitted->impatient);
 	if (err == NULL) {
 		job_refresh(job);
 		job_committed(job);
 	}
+	if (submitted->what.then != NULL)
+		submitted->what.then(job, err);
 	if (submitted->what.reply != NULL)
 		submitted->what.reply(submitted->what.arg, job, err);
 	submitted_free(submitted);
+}
+
+/*
+ * What was asked for is done and will be stored, but that can take as long as the disk stays
+ * full; a client that waits learns why, and by asking again it learns when.
+ */
+void ops_answer_impatient(struct engine *engine)
+{
+	struct error why, err;
+	struct list *link;
+
+	if (list_empty(&engine->impatient) || committer_is_healthy(engine->committer, &why))
+		return;
+	error_set(&err, why.code, "%s; what was asked for is in force, and is stored then",
+		why.text);
+	while ((link = list_pop(&engine->impatient)) != NULL) {
+		struct submitted *submitted = LIST_ENTRY(link, struct submitted, impatient);
+		job_reply reply = TAKE(submitted->what.reply);
+
+		reply(submitted->what.arg, submitted->job, &err);
+	}
 }
 
 static void release_appends(struct job *job)
@@ -367,12 +392,15 @@ int job_submit(struct job *job, struct job_op op, struct error *err)
 		return error_no_memory(err);
 	}
 	list_init(&submitted->op.link);
+	list_init(&submitted->impatient);
 	submitted->op.apply = change_apply;
 	submitted->op.done = change_done;
 	submitted->op.bytes = 1024 + (op.definition == NULL ? 0 : strlen(op.definition));
 	submitted->op.must = op.must;
 	submitted->job = job_ref(job);
 	submitted->what = op;
+	if (op.impatient && op.reply != NULL)
+		list_append(&job->engine->impatient, &submitted->impatient);
 	release_appends(job); /* what was taken comes before what is asked for later */
 	if (op.stops)
 		job_stop_pipeline(job);

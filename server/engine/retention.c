@@ -62,9 +62,8 @@ static int change_expired(struct job_record *next, const struct change_args *arg
 	return 0;
 }
 
-static void expired(void *arg, struct job *job, const struct error *err)
+static void expired(struct job *job, const struct error *err)
 {
-	(void)arg;
 	if (err != NULL)
 		return;
 	log_info("results_expired", "job=%s", job->id_text);
@@ -83,7 +82,7 @@ static void expire(void *arg, struct job *job, const struct error *err)
 	else
 		job_submit(job,
 			(struct job_op){
-				.change = change_expired, .must = true, .reply = expired },
+				.change = change_expired, .must = true, .then = expired },
 			NULL);
 }
 

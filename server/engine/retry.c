@@ -294,7 +294,8 @@ static void begin(struct retry_job *retry)
 		return;
 	if (job->state == JOB_RUNNING || job->state == JOB_PAUSED)
 		next_page(retry);
-	else if (job_move(job, JOB_RUNNING, running, retry, &err) < 0)
+	else if (job_move(job, JOB_RUNNING, (struct job_op){ .reply = running, .arg = retry },
+			 &err) < 0)
 		finish(retry, &err);
 }
 

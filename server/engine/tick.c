@@ -242,6 +242,7 @@ void engine_tick(struct engine *engine)
 		link = job->listed && !job->cached ? job->link.next : &engine->live;
 		job_unref(job);
 	}
+	ops_answer_impatient(engine);
 	retention_run(engine);
 	trim_when_idle(engine);
 	engine_check_drained(engine);

@@ -109,7 +109,8 @@ def test_a_job_whose_results_find_no_room_waits_and_goes_on(t):
     job.must("pause")
     job.send(values, close=True)
     disk.fill_up()
-    job.must("resume") if disk.free() else job.act("resume")
+    code = job.act("resume").status
+    ok(code in (200, 507), f"resume: {code}")
     until(lambda: api.get("/readyz").status == 503 or job.get()["done"], 15 * t.slow,
           "the server notices", 0.02)
     ok(job.get()["state"] not in ("failed", "cancelled"), "a full disk has failed the job")

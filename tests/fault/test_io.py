@@ -131,6 +131,36 @@ def test_a_disk_that_is_away_for_a_while(t):
 
 
 @timeout(60)
+def test_a_change_asked_for_as_the_disk_fills_up_is_answered_and_stands(t):
+    """It is in force and will be stored, but its client is not kept until there is room."""
+    faults, server, api = faulty(t)
+    jobs = {verb: api.create({"stages": [{"use": "pass", "workers": 2}]})
+            for verb in ("pause", "close", "cancel", "patch")}
+    for job in jobs.values():
+        job.send(numbers(3))
+        job.wait(lambda j: j["counts"]["succeeded"] == 3, what="its items are through")
+    for verb, job in jobs.items():
+        faults.arm(1, "ENOSPC", WRITE, count=0)
+        reply = job.patch({"stages": {"pass": {"workers": 5}}}) if verb == "patch" \
+            else job.act(verb)
+        body = problem(reply, 507, "disk-full")
+        ok("in force" in body["detail"], f"{verb}: {body['detail']}")
+        faults.release()
+        until(lambda: api.get("/readyz").status == 200, 20 * t.slow, "green again")
+    for verb, job in jobs.items():
+        if verb not in ("patch", "close"):
+            job.must(verb)
+    eq(jobs["pause"].get()["state"], "paused", "state")
+    eq(jobs["close"].wait_done()["counts"]["succeeded"], 3, "of the closed job")
+    eq(jobs["cancel"].get()["state"], "cancelled", "state")
+    eq(jobs["patch"].get()["stages"][0]["workers"], 5, "workers")
+    server.kill()
+    server.start()
+    eq(jobs["pause"].get()["state"], "paused", "state after a restart")
+    eq(jobs["patch"].get()["stages"][0]["workers"], 5, "workers after a restart")
+
+
+@timeout(60)
 def test_nothing_is_acknowledged_while_every_sync_fails(t):
     faults, server, api = faulty(t)
     job = api.create({"stages": [{"use": "pass"}]})
