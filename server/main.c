@@ -11,6 +11,15 @@ static const struct command commands[] = {
 	{ "serve", "serve jobs over HTTP", command_serve },
 	{ "run", "run one pipeline between files, without a server", command_run },
 	{ "stages", "list the stages, or show one", command_stages },
+	{ "ls", "list the jobs of a server", command_ls },
+	{ "show", "show a job", command_show },
+	{ "retry", "run failed items of a job again", command_retry },
+	{ "scale", "change how many workers stages of a job have", command_scale },
+	{ "pause", "let no new item of a job begin", command_pause },
+	{ "resume", "let a paused job go on", command_resume },
+	{ "cancel", "end a job before its items are over", command_cancel },
+	{ "close", "say that no more items come", command_close },
+	{ "rm", "remove jobs with their results", command_rm },
 	{ "health", "ask a server whether it lives", command_health },
 };
 

@@ -1,19 +1,32 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/json_parse.h"
+#include "base/json_text.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "client/problem.h"
+#include "client/shown.h"
 
 enum { KEY_SERVER = 0x200, KEY_TOKEN, KEY_JSON };
 
-#define GROUP    90
-#define ROWS_MAX (CLIENT_OWN_MAX + 8)
+#define GROUP         90
+#define COLUMNS_USUAL 80
+/* Nothing is cut in what is no terminal. */
+#define COLUMNS_OF_A_FILE 4096
+#define ROWS_MAX          (CLIENT_OWN_MAX + 8)
 
 /* ---- the line ---- */
 
@@ -97,6 +110,7 @@ int client_begin(struct client *client, const struct client_command *command, in
 		.token = variable("LEAT_TOKEN"),
 		.signal_fd = -1,
 		.arg = arg };
+	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	if (parse(client, argc, argv, &next, &err) < 0) {
 		fprintf(stderr, "%s: %s\nTry '%s --help'.\n", command->name, err.text,
@@ -140,8 +154,167 @@ int client_end(struct client *client, int code)
 	return end_output(client, code);
 }
 
+/* ---- signals ---- */
+
+int client_catch_signals(struct client *client, int also, int also2)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (also != 0)
+		sigaddset(&set, also);
+	if (also2 != 0)
+		sigaddset(&set, also2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	client->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return client->signal_fd >= 0 ? 0 : -1;
+}
+
+int client_signal(struct client *client)
+{
+	struct signalfd_siginfo info;
+	int found = 0;
+
+	while (read(client->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		found = (int)info.ssi_signo;
+	return found;
+}
+
+/* ---- what is said ---- */
+
 int client_fail(const struct client *client, const struct error *err, int code)
 {
 	fprintf(stderr, "%s: %s\n", client->command->name, err->text);
 	return code;
+}
+
+int client_missing(const struct client *client, const char *what)
+{
+	fprintf(stderr, "%s: %s\nTry '%s --help'.\n", client->command->name, what,
+		client->command->name);
+	return EXIT_USAGE;
+}
+
+int client_refused(const struct client *client, const struct remote_reply *reply)
+{
+	struct buf text = BUF_INIT;
+
+	if (problem_text(client->remote, reply, 0, &text) == 0 && buf_append(&text, "", 1) == 0)
+		fprintf(stderr, "%s: %s\n", client->command->name, text.data);
+	buf_done(&text);
+	return problem_is_mistake(reply) ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int client_failed_call(
+	struct client *client, const struct remote_reply *reply, const struct error *err)
+{
+	if (reply->interrupted)
+		return EXIT_SIGNAL + client_signal(client);
+	return client_fail(
+		client, err, err->code == ERR_BAD_REQUEST ? EXIT_USAGE : EXIT_FAILED);
+}
+
+/* ---- calls ---- */
+
+int client_call(
+	struct client *client, const struct remote_request *request, struct remote_reply *reply)
+{
+	struct error err;
+
+	if (remote_call(client->remote, request, reply, &err) < 0)
+		return client_failed_call(client, reply, &err);
+	return reply->status / 100 == 2 ? EXIT_OK : client_refused(client, reply);
+}
+
+int client_get_json(struct client *client, const struct remote_request *request, json_t **ret)
+{
+	struct remote_reply reply = REMOTE_REPLY_INIT;
+	int code = client_call(client, request, &reply);
+	struct error err, why;
+
+	if (code == EXIT_OK) {
+		*ret = json_parse(reply.body.data, reply.body.len, JSON_ALLOW_NUL, &why);
+		if (*ret == NULL) {
+			error_set(&err, ERR_BAD_REQUEST,
+				"what %s answers is not JSON; is that a leat server? (%s)",
+				remote_url(client->remote), why.text);
+			code = client_fail(client, &err, EXIT_USAGE);
+		}
+	}
+	remote_reply_done(&reply);
+	return code;
+}
+
+char *client_path(const char *format, ...)
+{
+	char *path = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&path, format, args) < 0)
+		path = NULL;
+	va_end(args);
+	return path;
+}
+
+/* ---- standard output ---- */
+
+bool client_is_terminal(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = isatty(STDOUT_FILENO);
+	return known > 0;
+}
+
+void client_style(struct view_style *ret)
+{
+	const char *term = getenv("TERM");
+	struct winsize window;
+
+	*ret = (struct view_style){ .columns = COLUMNS_OF_A_FILE };
+	if (!client_is_terminal())
+		return;
+	ret->columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0
+			       ? window.ws_col
+			       : COLUMNS_USUAL;
+	ret->blocks = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	ret->color =
+		variable("NO_COLOR") == NULL && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+int client_put_json(const char *json, size_t len)
+{
+	struct buf shown = BUF_INIT;
+	int result = 0;
+
+	if (!client_is_terminal())
+		return fwrite(json, 1, len, stdout) == len ? 0 : -1;
+	if (shown_json(json, len, &shown) < 0 ||
+		fwrite(shown.data, 1, shown.len, stdout) != shown.len)
+		result = -1;
+	buf_done(&shown);
+	return result;
+}
+
+int client_put_value(const json_t *value)
+{
+	_auto_free_ char *text =
+		json_text(value, JSON_ENCODE_ANY | JSON_COMPACT | json_text_reals(value));
+
+	if (text == NULL)
+		return -1;
+	return client_put_json(text, strlen(text)) < 0 || putchar('\n') == EOF ? -1 : 0;
+}
+
+int client_put_page(struct page *page)
+{
+	bool good = !page->failed &&
+		    fwrite(page->text.data, 1, page->text.len, stdout) == page->text.len;
+
+	page_done(page);
+	return good ? EXIT_OK : EXIT_FAILED;
 }

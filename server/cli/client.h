@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "client/remote.h"
+#include "client/view.h"
 
 #define CLIENT_OWN_MAX 24
 
@@ -47,7 +48,46 @@ int client_open(struct client *client);
 /* Everything is given back; answers `code`, or what the end of the output made of it. */
 int client_end(struct client *client, int code);
 
+/*
+ * From now on SIGINT, SIGTERM (and what `also` names, 0: nothing) do not end the program but
+ * can be read from signal_fd, and a call that they come into ends. Before client_open().
+ */
+int client_catch_signals(struct client *client, int also, int also2);
+/* The signal that came, 0: none; of several the last one. */
+int client_signal(struct client *client);
+
 /* "leat ls: …" to stderr; returns `code`. */
 int client_fail(const struct client *client, const struct error *err, int code);
+/* An argument is missing: says so; returns EXIT_USAGE. */
+int client_missing(const struct client *client, const char *what);
+/* The reply says no: the problem to stderr; returns the exit code that this is. */
+int client_refused(const struct client *client, const struct remote_reply *reply);
+/* The call that failed with `err`, the same. */
+int client_failed_call(
+	struct client *client, const struct remote_reply *reply, const struct error *err);
+/* A call whose reply is to be 2xx: EXIT_OK, or what the two above return. */
+int client_call(struct client *client, const struct remote_request *request,
+	struct remote_reply *reply);
+/* The same, with a reply that is JSON. Owner of *ret: caller. */
+int client_get_json(struct client *client, const struct remote_request *request, json_t **ret);
+
+/*
+ * Which job is meant: its id, the beginning of an id that no other job has, or a name that no
+ * other job has. EXIT_OK, or it was said why not.
+ */
+#define CLIENT_ID_SIZE 64
+int client_find_job(
+	struct client *client, const char *word, char ret_id[static CLIENT_ID_SIZE]);
+/* A request's path: `format` with the id. Owner: caller, by mem_free(); NULL without memory. */
+char *client_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The terminal that standard output is; blocks and colour as its user wants them. */
+void client_style(struct view_style *ret);
+bool client_is_terminal(void);
+/* JSON to standard output, harmless where that is a terminal. */
+int client_put_json(const char *json, size_t len);
+int client_put_value(const json_t *value);
+/* A page to standard output; its memory is given back. EXIT_OK. */
+int client_put_page(struct page *page);
 
 #endif

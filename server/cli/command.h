@@ -36,6 +36,16 @@ int command_serve(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_stages(int argc, char **argv);
 int command_health(int argc, char **argv);
+/* Those that talk to a server: cli/client.h. */
+int command_ls(int argc, char **argv);
+int command_show(int argc, char **argv);
+int command_retry(int argc, char **argv);
+int command_scale(int argc, char **argv);
+int command_pause(int argc, char **argv);
+int command_resume(int argc, char **argv);
+int command_cancel(int argc, char **argv);
+int command_close(int argc, char **argv);
+int command_rm(int argc, char **argv);
 
 /*
  * Read the line into `settings` (initialized here) and set up the log. Returns -1 when the

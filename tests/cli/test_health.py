@@ -1,16 +1,6 @@
 """leat health: the question of a container's HEALTHCHECK."""
 
-from line import *
-
-
-def url(server):
-    return f"http://127.0.0.1:{server.port}"
-
-
-def closed_port():
-    """A port on which nobody listens: it was free a moment ago, and is held by nobody."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+from remote import *
 
 
 def test_a_server_that_lives_is_healthy_without_a_word(t):
