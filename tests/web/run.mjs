@@ -16,7 +16,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 const { values: options } = parseArgs({
 	options: {
 		program: { type: 'string', default: join(here, '../../build/leat') },
-		modules: { type: 'string' },
 		chromium: { type: 'string', default: '/usr/bin/chromium' },
 		shots: { type: 'string', default: join(here, '../../build/screenshots') },
 		readme: { type: 'string' },

@@ -1,5 +1,6 @@
 /* What stands around every page: the bar on top, the notice when the server is away. */
 import { useEffect, useRef } from "preact/hooks";
+import { Uploads } from "./compose/uploads";
 import { connection } from "./live";
 import { pages } from "./pages";
 import { href, route } from "./router";
@@ -7,6 +8,7 @@ import { isDark, toggleTheme } from "./theme";
 import { Away, ConnectionMark } from "./ui/connection";
 import { Confirmations } from "./ui/dialog";
 import { Toasts } from "./ui/toast";
+import { TokenPrompt } from "./ui/token";
 
 function Logo() {
   return (
@@ -85,11 +87,13 @@ export function App() {
         </div>
       </header>
       <Away />
+      <Uploads />
       <main id="main" ref={main} tabIndex={-1} data-connection={connection.value}>
         {Draw ? <Draw key={place} route={at} /> : <Lost />}
       </main>
       <Toasts />
       <Confirmations />
+      <TokenPrompt />
     </>
   );
 }

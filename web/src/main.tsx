@@ -5,5 +5,6 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/jobs.css";
 import "./styles/job.css";
+import "./styles/catalogue.css";
 
 render(<App />, document.getElementById("app")!);

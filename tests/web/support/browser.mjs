@@ -1,7 +1,8 @@
 // Debian's Chromium, driven by playwright-core; and pages that notice what must not happen.
 
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+
+import { chromium as launcher } from 'playwright-core';
 
 // Runs in a CI container too: as root, with two cores and a small /dev/shm.
 const flags = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--mute-audio',
@@ -9,11 +10,10 @@ const flags = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--mu
 	'--disable-extensions', '--force-color-profile=srgb', '--font-render-hinting=none'];
 
 export class Browser {
-	static async launch({ modules, chromium, headed }) {
-		const require = createRequire(join(resolve(modules), 'package.json'));
+	static async launch({ chromium, headed }) {
 		const browser = new Browser();
-		browser.axe = require.resolve('axe-core/axe.min.js');
-		browser.chromium = await require('playwright-core').chromium.launch({
+		browser.axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+		browser.chromium = await launcher.launch({
 			executablePath: chromium, headless: !headed, chromiumSandbox: false, args: flags,
 			timeout: 120_000,
 		});

@@ -3,9 +3,12 @@
  * another page), and what draws it. A page of several words, `#/jobs/ID`, is its first word's.
  */
 import type { ComponentType } from "preact";
+import { NewJobPage } from "../compose/page";
 import type { Route } from "../router";
 import { JobPage } from "./job";
 import { JobsPage } from "./jobs";
+import { ServerPage } from "./server";
+import { StagesPage } from "./stages";
 
 export interface Page {
   word: string;
@@ -21,4 +24,7 @@ function JobsOrJob({ route }: { route: Route }) {
 
 export const pages: Page[] = [
   { word: "jobs", title: "Jobs", nav: true, draw: JobsOrJob },
+  { word: "new", title: "New job", nav: true, draw: NewJobPage },
+  { word: "stages", title: "Stages", nav: true, draw: StagesPage },
+  { word: "server", title: "Server", nav: true, draw: ServerPage },
 ];
