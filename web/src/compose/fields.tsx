@@ -199,7 +199,7 @@ function ByKind(props: Shown) {
 /* The name of a map's or a choice of kinds' group is no label of one input. */
 function Label({ of, id, children }: { of: Field; id: string; children: ComponentChildren }) {
   return of.kind === "map" || of.kind === "either"
-    ? <span class="label">{children}</span> : <label for={id}>{children}</label>;
+    ? <span class="field-label">{children}</span> : <label for={id}>{children}</label>;
 }
 
 export function FieldInput(props: Props) {

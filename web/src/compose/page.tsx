@@ -113,7 +113,7 @@ function Settings() {
         <div class="fields">
           <FieldInput of={nameField} path={["name"]} value={definition.value.name} onChange={set(["name"])} />
           <div class="field compose-field wide">
-            <span class="label">Labels</span>
+            <span class="field-label">Labels</span>
             <Pairs label="Label" names={["label", "value"]} value={definition.value.labels}
               onChange={set(["labels"])} id={idOf(["labels"])} />
             <span class="field-about">lists can be filtered by them</span>

@@ -21,6 +21,7 @@ export interface Field {
   choices: Json[];
   examples: string[];
   unit?: Unit;
+  integer: boolean;
   minimum?: number;
   maximum?: number;
   variants: Field[];
@@ -29,7 +30,7 @@ export interface Field {
 export function field(path: string | string[], kind: Kind, more: Partial<Field> = {}): Field {
   const parts = typeof path === "string" ? [path] : path;
   return {
-    path: parts, kind, label: parts.at(-1) ?? "", required: false, description: "", range: "",
+    path: parts, kind, label: parts.at(-1) ?? "", required: false, integer: false, description: "", range: "",
     choices: [], examples: [], variants: [], ...more,
   };
 }
@@ -84,7 +85,7 @@ export function fieldOf(name: string, schema: JsonObject, required: boolean): Fi
   const minimum = number(schema.minimum);
   const maximum = number(schema.maximum);
   return field(name, kind, {
-    required, minimum, maximum,
+    required, minimum, maximum, integer: schema.type === "integer",
     description: typeof schema.description === "string" ? schema.description : "",
     range: rangeOf(minimum, maximum),
     default: schema.default,
@@ -113,7 +114,7 @@ export function typeName(of: Field): string {
     case "map": return "object of strings";
     case "either": return of.variants.map(typeName).join(" or ");
     case "json": return "any JSON";
-    default: return "number";
+    default: return of.integer ? "integer" : "number";
   }
 }
 

@@ -47,7 +47,12 @@ function Buttons({ index, name }: { index: number; name: string }) {
       <button type="button" id={`${id}#down`} class="button quiet small" disabled={index === last}
         aria-label={`Move ${name} down`} title="Down (Alt+↓)" onClick={() => move(index, 1)}>↓</button>
       <Button small kind="quiet" label={`Repeat ${name}`} title="The same stage again"
-        onClick={() => edit(doubled(draft.value, index), true)}>⧉</Button>
+        onClick={() => edit(doubled(draft.value, index), true)}>
+        <svg viewBox="0 0 16 16" width="14" height="14" class="icon-line" aria-hidden="true">
+          <rect x="2" y="2" width="9" height="9" rx="1.5" />
+          <path d="M5 14h7.5a1.5 1.5 0 0 0 1.5-1.5V5" />
+        </svg>
+      </Button>
       <Button small kind="quiet" label={`Remove ${name}`} title="Remove"
         onClick={() => {
           said.value = `${name} is removed`;
@@ -107,7 +112,7 @@ function Workers({ index, stage, kind }: { index: number; stage: Json; kind: Sta
   const wrong = mistakes.value.get(pointer(path));
   return (
     <div class={`field workers${wrong ? " wrong" : ""}`} id={idOf(path)} tabIndex={-1}>
-      <span class="label">Workers</span>
+      <span class="field-label">Workers</span>
       <Stepper value={typeof value === "number" ? value : 1} min={1} max={WORKERS_MAX}
         label={`Workers of stage ${index + 1}`} onChange={set(path)} />
       <span class="field-about">

@@ -114,7 +114,7 @@ function Tiles({ moments }: { moments: Moment[] }) {
   const done = growth(moments, "totals", "items_finished");
   const p99 = moments.map((each) => number(each.server, "commit", "p99_ms") ?? 0);
   const slabs = moments.map((each) => number(each.server, "memory", "slab_bytes") ?? 0);
-  const ms = (value: number | null) => (value === null ? "–" : duration(value / 1000));
+  const ms = (value: number | null) => (value ? duration(value / 1000) : "–");
   return (
     <div class="tiles">
       <Tile title="Items in" value={rate(recent(took))} values={took}
@@ -136,6 +136,11 @@ function Tiles({ moments }: { moments: Moment[] }) {
   );
 }
 
+const checkWords: Record<string, string> = {
+  admission: "new work is taken",
+  store: "what comes in can be kept",
+};
+
 function Readiness({ ready }: { ready: Ready | null }) {
   if (!ready) return null;
   const good = ready.status === "ready";
@@ -150,7 +155,7 @@ function Readiness({ ready }: { ready: Ready | null }) {
       <dl class="checks panel-body">
         {ready.checks.map(([name, value]) => (
           <div key={name}>
-            <dt>{name}</dt>
+            <dt>{name}{checkWords[name] && <span class="small">: {checkWords[name]}</span>}</dt>
             <dd class={value === "ok" ? "good-text" : "bad-text"}><Foreign text={value} most={300} /></dd>
           </div>
         ))}
