@@ -326,6 +326,7 @@ static void learn_speed(struct stage_run *run, uint64_t ns, uint32_t items)
 		run->latency = mem_zalloc(sizeof(*run->latency));
 	if (run->latency != NULL)
 		histogram_add(run->latency, each, items);
+	tally_add(&run->times, &tally_time, ns, items);
 }
 
 static void step_outcomes(struct pipeline *pipeline, struct step *step)

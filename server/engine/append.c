@@ -61,6 +61,7 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	struct append *append = CONTAINER_OF(op, struct append, op);
 	struct job *job = append->job;
 	struct job_record *next = &job->next;
+	struct item_totals before = totals_before(next);
 
 	assert_on(ROLE_COMMIT);
 	append->late = job_is_sealed(job);
@@ -81,6 +82,7 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	}
 	next->received += append->items;
 	next->bytes += append->bytes;
+	totals_after(&job->engine->totals, &before, next);
 	next->failed -= MIN(next->failed, append->had_failed);
 	if (next->started_ms == 0 && append->items > 0)
 		next->started_ms = clock_wall_ms();

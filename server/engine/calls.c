@@ -129,6 +129,7 @@ static void measure(struct stage_run *run, uint64_t ns)
 		run->latency = mem_zalloc(sizeof(*run->latency));
 	if (run->latency != NULL)
 		histogram_add(run->latency, ns, 1);
+	tally_add(&run->times, &tally_time, ns, 1);
 }
 
 static void fail_late(struct call *call)

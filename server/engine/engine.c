@@ -229,6 +229,10 @@ int engine_open(const struct engine_config *config, uv_loop_t *loop, struct ledg
 	engine->started_ms = clock_wall_ms();
 	init_lists(engine);
 	init_handles(engine);
+	if (totals_init(&engine->totals, registry) < 0) {
+		engine_close(engine);
+		return error_no_memory(err);
+	}
 	if (start(engine, err) < 0) {
 		engine_close(engine);
 		return -1;
@@ -367,6 +371,7 @@ bool engine_close(struct engine *engine)
 		scheduler_free(engine->scheduler);
 	pthread_mutex_destroy(&engine->loop_lock);
 	pthread_mutex_destroy(&engine->dirty_lock);
+	totals_done(&engine->totals);
 	mem_free(engine);
 	return stored;
 }

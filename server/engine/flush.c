@@ -355,6 +355,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 {
 	struct flush *flush = CONTAINER_OF(op, struct flush, op);
 	struct job *job = flush->pipeline->job;
+	struct item_totals before = totals_before(&job->next);
 
 	assert_on(ROLE_COMMIT);
 	if (job_is_sealed(job))
@@ -367,6 +368,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 		return -1;
 	for (uint32_t at = 0; at < flush->outcome_count; at++)
 		apply_outcome(job, &flush->outcomes[at]);
+	totals_after(&job->engine->totals, &before, &job->next);
 	if (flush->stages != NULL) {
 		job->next.retries = 0;
 		for (unsigned at = 0; at < flush->pipeline->count; at++) {

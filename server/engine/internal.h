@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "engine/keys.h"
+#include "engine/metrics.h"
 #include "engine/pipeline.h"
 #include "engine/scheduler.h"
 #include "engine/states.h"
@@ -117,6 +118,10 @@ struct engine {
 	unsigned idle_ticks; /* since anything was done */
 	uint64_t deletions;  /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
+	uint64_t done[JOB_STATE_COUNT]; /* jobs that came to that end */
+	struct totals totals;
+	struct traffic traffic;
+	unsigned uploads; /* under way */
 	_Atomic unsigned blocking_threads, open_calls;
 	atomic_bool abandoned; /* closed: a thread that comes back from a stage ends at once */
 	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits.

@@ -225,6 +225,7 @@ static void ended(struct job *job, const struct error *err)
 {
 	if (err != NULL || job->deleted)
 		return; /* the program ends; the next start moves it again */
+	job->engine->done[job->record.state]++;
 	job_ref(job);
 	job_retire(job);
 	if (job->record.state != JOB_SUCCEEDED)

@@ -175,6 +175,7 @@ static void on_commit(void *arg)
 		pthread_mutex_unlock(&job->record_lock);
 		list_remove(link);
 	}
+	totals_commit(&engine->totals);
 }
 
 static void on_abort(void *arg)
@@ -198,6 +199,7 @@ static void on_abort(void *arg)
 		states_abort(&job->states);
 		list_remove(link);
 	}
+	totals_abort(&engine->totals);
 }
 
 static void sooner(uint64_t *again_ns, uint64_t due_ns)
@@ -310,6 +312,7 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	struct submitted *submitted = CONTAINER_OF(op, struct submitted, op);
 	struct job *job = submitted->job;
 	const char *definition = submitted->what.definition;
+	struct item_totals before = totals_before(&job->next);
 
 	if (job->next.erasing)
 		return 0; /* its records go away, or are gone */
@@ -317,6 +320,7 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	if (submitted->what.change != NULL &&
 		submitted->what.change(&job->next, &submitted->what.args) < 0)
 		return error_no_memory(err);
+	totals_after(&job->engine->totals, &before, &job->next);
 	if (job_state_is_done((enum job_state)job->next.state) && job->next.expires_ms == 0)
 		job->next.expires_ms = job->next.finished_ms + job->def->retention_ms;
 	if (definition == NULL)

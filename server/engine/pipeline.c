@@ -42,6 +42,7 @@ static void stage_run_init(struct pipeline *pipeline, unsigned index)
 	run->def = &pipeline->def->stages[index];
 	run->stage = run->def->stage;
 	run->workers = run->def->workers;
+	run->totals = totals_of(&pipeline->engine->totals, run->stage);
 	run->usage.last_ns = clock_mono_ns();
 	run->tokens_ns = run->usage.last_ns;
 	run->tokens = 1;
@@ -136,6 +137,7 @@ static void stage_run_done(struct stage_run *run)
 /* Stages are closed already. */
 void pipeline_free(struct pipeline *pipeline)
 {
+	totals_take(&pipeline->engine->totals, pipeline);
 	for (unsigned at = 0; at < pipeline->count; at++)
 		stage_run_done(&pipeline->stages[at]);
 	for (unsigned at = 0; at < pipeline->delayed_count; at++)

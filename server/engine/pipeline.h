@@ -26,6 +26,7 @@
 
 #include "base/histogram.h"
 #include "base/list.h"
+#include "base/tally.h"
 #include "engine/engine.h"
 #include "engine/input.h"
 #include "engine/queue.h"
@@ -36,6 +37,7 @@ struct call;
 struct flush;
 struct pipeline;
 struct scheduler;
+struct stage_totals;
 
 /* Something that stage code must do off the loop (scheduler.h). */
 struct task {
@@ -85,6 +87,10 @@ struct stage_run {
 
 	struct stage_counts counts;
 	struct usage usage;
+	struct stage_totals *totals; /* of all jobs; NULL: a stage that is missing here */
+	struct stage_counts told;    /* of the counts, what stands in there (totals.h) */
+	double told_busy, told_blocked, told_starved;
+	struct tally times;        /* and what does not yet */
 	struct histogram *latency; /* nanoseconds; made with the first item */
 	double tokens;             /* rate */
 	uint64_t tokens_ns;

@@ -159,7 +159,7 @@ static int restore(struct job *job, struct pipeline *pipeline, struct error *err
 	pipeline->cold_from = found > 0 ? first : record->next_block;
 	pipeline->backlog_bytes = bytes;
 	for (unsigned at = 0; at < pipeline->count; at++)
-		pipeline->stages[at].counts = record->stages[at];
+		pipeline->stages[at].counts = pipeline->stages[at].told = record->stages[at];
 	return 0;
 }
 

@@ -5,12 +5,18 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/metrics.h"
 
 #define ERRORS_MAX 100 /* that are named */
 
 enum work { WORK_MORE, WORK_FULL, WORK_FAILED };
 
 static void go_on(struct intake *intake);
+
+static struct traffic *traffic_of(const struct intake *intake)
+{
+	return engine_traffic(job_engine(intake->job));
+}
 
 /* ---- the end ---- */
 
@@ -70,13 +76,20 @@ static void name_error(struct intake *intake, const struct split_item *item, con
 						"detail", detail));
 }
 
+static void duplicate(struct intake *intake)
+{
+	intake->duplicates++;
+	traffic_of(intake)->duplicates++;
+}
+
 static int refuse(struct intake *intake, const struct split_item *item, const struct error *why)
 {
 	if (item->line <= intake->skip && !item->fatal) {
-		intake->duplicates++;
+		duplicate(intake);
 		return 0;
 	}
 	intake->rejected++;
+	traffic_of(intake)->rejected++;
 	name_error(intake, item, why->text);
 	if (intake->skip_invalid && !item->fatal && why->code != ERR_NO_MEMORY)
 		return 0;
@@ -91,7 +104,7 @@ static int take(struct intake *intake, const struct split_item *item)
 	struct error why;
 
 	if (item->line <= intake->skip) {
-		intake->duplicates++;
+		duplicate(intake);
 		return 0;
 	}
 	if (json_check(intake->check, item->bytes, item->len, &why) < 0)
@@ -158,17 +171,30 @@ static void become_full(struct intake *intake)
 	if (intake->full || intake->state >= INTAKE_FLUSHING)
 		return;
 	intake->full = true;
+	traffic_of(intake)->waits++;
+	traffic_of(intake)->waiting++;
 	intake->armed = false;
 	intake->blocked_ns = clock_mono_ns();
 	intake->events.full(intake->events.arg);
+}
+
+/* It waits no longer, because there is room or because it is over. */
+static void end_waiting(struct intake *intake)
+{
+	struct traffic *traffic = traffic_of(intake);
+	uint64_t ns = clock_mono_ns() - intake->blocked_ns;
+
+	intake->full = false;
+	intake->waited_ns += ns;
+	traffic->waiting--;
+	traffic->waited_ns += ns;
 }
 
 static void become_free(struct intake *intake)
 {
 	if (!intake->full)
 		return;
-	intake->full = false;
-	intake->waited_ns += clock_mono_ns() - intake->blocked_ns;
+	end_waiting(intake);
 	intake->events.go_on(intake->events.arg);
 }
 
@@ -366,6 +392,8 @@ void intake_close(struct intake *intake)
 	if (intake->job == NULL)
 		return;
 	intake->state = INTAKE_OVER;
+	if (intake->full)
+		end_waiting(intake);
 	if (intake->upload != NULL)
 		upload_close(intake->upload);
 	body_close(&intake->body);

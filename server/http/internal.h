@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "engine/split.h"
 #include "http/server.h"
+#include "http/traffic.h"
 
 struct hub;
 
@@ -34,6 +35,7 @@ struct http_server {
 	struct list requests;
 	unsigned active;
 	uint64_t served, started_ns;
+	struct http_traffic traffic;
 	struct json_check *check;
 	struct hub *hub; /* watchers of all jobs */
 	struct log_limit log_limit;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/metrics.h"
 #include "http/request.h"
 
 #define PAGE_MIN     ((size_t)64 << 10)
@@ -94,6 +95,16 @@ bool outlet_is_at_end(const struct outlet *outlet)
 	return !page_has_more(outlet) && reader_at_end(outlet->reader);
 }
 
+static void count_read(const struct outlet *outlet, uint64_t count)
+{
+	struct traffic *traffic = engine_traffic(job_engine(outlet->render.job));
+
+	if (outlet->render.log == LEDGER_RESULTS)
+		traffic->results_read += count;
+	else
+		traffic->failures_read += count;
+}
+
 static void take_page(struct outlet *outlet, const struct page *page)
 {
 	outlet->dry = page->count == 0;
@@ -101,6 +112,7 @@ static void take_page(struct outlet *outlet, const struct page *page)
 	outlet->run = outlet->offset = 0;
 	outlet->index = 0;
 	outlet->sent += page->count;
+	count_read(outlet, page->count);
 	outlet->page_ns = clock_mono_ns();
 	if (outlet->left != UINT64_MAX)
 		outlet->left -= page->count;

@@ -160,8 +160,10 @@ static ssize_t on_read(void *arg, uint64_t position, char *to, size_t max)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (len == READ_CUT || request->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (len > 0)
+	if (len > 0) {
+		request_count(request, 0, (uint64_t)len);
 		return len;
+	}
 	if (len == READ_IDLE)
 		forget_pages(to, max);
 	request_suspend(request);

@@ -50,6 +50,7 @@ struct request *request_new(
 	request->server = server;
 	request->connection = connection;
 	request->refs = 1;
+	request->began_ns = clock_mono_ns();
 	list_append(&server->requests, &request->link);
 	server->active++;
 	return request;
@@ -83,6 +84,20 @@ static void on_timer_closed(uv_handle_t *handle)
 	request_unref(CONTAINER_OF((uv_timer_t *)handle, struct request, timer));
 }
 
+void request_count(struct request *request, uint64_t bytes_in, uint64_t bytes_out)
+{
+	request->bytes_in += bytes_in;
+	request->bytes_out += bytes_out;
+	request->server->traffic.bytes_in += bytes_in;
+	request->server->traffic.bytes_out += bytes_out;
+}
+
+static void note_end(const struct request *request)
+{
+	traffic_add(&request->server->traffic, request->route, request->method, request->status,
+		clock_mono_ns() - request->began_ns);
+}
+
 void request_end(struct request *request)
 {
 	struct http_server *server = request->server;
@@ -92,6 +107,7 @@ void request_end(struct request *request)
 	list_remove(&request->link);
 	server->active--;
 	server->served++;
+	note_end(request);
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
 	request->response = NULL;
@@ -361,6 +377,8 @@ static bool expects_continue(const struct request *request)
 
 static enum MHD_Result queue(struct request *request)
 {
+	if (request->method != METHOD_HEAD)
+		request_count(request, 0, request->text_len);
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
 
@@ -397,6 +415,7 @@ static enum MHD_Result step_body(struct request *request, const char *bytes, siz
 	}
 	if (request->body_left != LENGTH_UNKNOWN)
 		request->body_left -= *len;
+	request_count(request, *len, 0);
 	*len = 0;
 	return MHD_YES;
 }

@@ -84,6 +84,7 @@ struct request {
 
 	uint64_t body_left; /* UINT64_MAX: unknown */
 	uint64_t discarded, discard_since_ns;
+	uint64_t began_ns, bytes_in, bytes_out; /* of the bodies */
 
 	uv_timer_t timer;
 	void (*on_timer)(struct request *request);
@@ -166,6 +167,8 @@ struct request *request_new(
 enum MHD_Result request_step(struct request *request, const char *method, const char *version,
 	const char *bytes, size_t *len);
 void request_end(struct request *request);
+/* Bytes of the bodies that came and went. */
+void request_count(struct request *request, uint64_t bytes_in, uint64_t bytes_out);
 void request_tick(struct request *request, uint64_t now_ns);
 /* The client's side of the socket is closed, or ours must be. */
 void request_vanish(struct request *request);

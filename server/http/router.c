@@ -28,6 +28,14 @@ enum method method_parse(const char *name)
 	return METHOD_OTHER;
 }
 
+const char *method_name(enum method method)
+{
+	for (size_t at = 0; at < ARRAY_SIZE(methods); at++)
+		if (methods[at].method == method)
+			return methods[at].name;
+	return "other";
+}
+
 static unsigned with_head(unsigned mask)
 {
 	return mask | ((mask & METHOD_GET) != 0 ? METHOD_HEAD : 0u);

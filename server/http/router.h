@@ -25,6 +25,8 @@ enum method {
 	METHOD_OTHER = 64,
 };
 enum method method_parse(const char *name);
+/* "other" for METHOD_OTHER. */
+const char *method_name(enum method method);
 
 struct endpoint; /* http/request.h */
 

@@ -4,6 +4,7 @@
 #include "http/events.h"
 #include "http/items.h"
 #include "http/jobs.h"
+#include "http/metrics.h"
 #include "http/results.h"
 #include "http/router.h"
 #include "http/run.h"
@@ -95,5 +96,6 @@ const struct route http_routes[] = {
 	{ METHOD_GET, "/docs", &assets_get, NULL },
 	{ METHOD_GET, "/openapi.json", &assets_get, NULL },
 	{ METHOD_GET, "/assets/{name}", &assets_get, NULL },
+	{ METHOD_GET, "/metrics", &metrics_read, NULL },
 };
 const size_t http_route_count = ARRAY_SIZE(http_routes);

@@ -254,6 +254,10 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	server->loop = engine_loop(engine);
 	server->started_ns = clock_mono_ns();
 	list_init(&server->requests);
+	if (traffic_init(&server->traffic, http_routes, http_route_count) < 0) {
+		error_no_memory(err);
+		goto failed;
+	}
 	if (json_check_new(&server->check, err) < 0 || hub_new(server, &server->hub, err) < 0 ||
 		socket_listen(config->address, config->port, &server->listener, &server->port,
 			err) < 0)
@@ -268,6 +272,7 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 failed:
 	hub_free(server->hub);
 	json_check_free(server->check);
+	traffic_done(&server->traffic);
 	mem_free(server);
 	return -1;
 }
@@ -344,6 +349,7 @@ void http_server_stop(struct http_server *server)
 	assert(list_empty(&server->requests));
 	hub_free(server->hub);
 	json_check_free(server->check);
+	traffic_done(&server->traffic);
 	server->closing = ARRAY_SIZE(handles);
 	for (size_t at = 0; at < ARRAY_SIZE(handles); at++)
 		uv_close(handles[at], on_closed);

@@ -70,9 +70,21 @@ static void set_healthy(struct committer *committer)
 	pthread_mutex_unlock(&committer->lock);
 }
 
-static void note_latency(struct committer *committer, uint64_t ns)
+/* What one transaction was. */
+struct size {
+	uint64_t operations, bytes;
+};
+
+static void note_commit(
+	struct committer *committer, const struct size *size, uint64_t ns, uint64_t sync_ns)
 {
+	struct commit_stats *stats = &committer->stats;
+
 	pthread_mutex_lock(&committer->lock);
+	stats->bytes += size->bytes;
+	tally_add(&stats->time, &tally_time, ns, 1);
+	tally_add(&stats->sync, &tally_time, sync_ns, 1);
+	tally_add(&stats->operations, &tally_count, size->operations, 1);
 	if (committer->recent[0].total >= RECENT) {
 		committer->recent[1] = committer->recent[0];
 		committer->recent[0] = (struct histogram){ 0 };
@@ -83,7 +95,8 @@ static void note_latency(struct committer *committer, uint64_t ns)
 
 /* ---- one transaction ---- */
 
-static int apply_all(struct committer *committer, struct list *batch, struct error *err)
+static int apply_all(
+	struct committer *committer, struct list *batch, struct size *size, struct error *err)
 {
 	const struct committer_hooks *hooks = &committer->hooks;
 
@@ -93,6 +106,8 @@ static int apply_all(struct committer *committer, struct list *batch, struct err
 
 		if (op->apply(op, committer->ledger, err) < 0)
 			return -1;
+		size->operations++;
+		size->bytes += op->bytes;
 	}
 	if (hooks->before_commit == NULL)
 		return 0;
@@ -103,18 +118,21 @@ static int apply_all(struct committer *committer, struct list *batch, struct err
 static int transact(struct committer *committer, struct list *batch, struct error *err)
 {
 	struct ledger *ledger = committer->ledger;
-	uint64_t start_ns = real_ns();
+	uint64_t start_ns = real_ns(), sync_ns, end_ns;
+	struct size size = { 0 };
 	int result;
 
 	if (ledger->ops->begin(ledger, err) < 0)
 		return -1;
-	if (apply_all(committer, batch, err) < 0) {
+	if (apply_all(committer, batch, &size, err) < 0) {
 		ledger->ops->abort(ledger);
 		return -1;
 	}
+	sync_ns = real_ns();
 	result = ledger->ops->commit(ledger, err);
+	end_ns = real_ns();
 	if (result == 0)
-		note_latency(committer, real_ns() - start_ns);
+		note_commit(committer, &size, end_ns - start_ns, end_ns - sync_ns);
 	return result;
 }
 
@@ -126,6 +144,7 @@ static void fall_back(struct committer *committer, struct list *batch, const str
 
 	pthread_mutex_lock(&committer->lock);
 	give_up = committer->stopping;
+	committer->stats.failed++;
 	pthread_mutex_unlock(&committer->lock);
 	list_init(&finished);
 	refuse_from(committer, batch, &finished, why, give_up);

@@ -207,6 +207,13 @@ bool committer_is_healthy(struct committer *committer, struct error *ret_why)
 	return healthy;
 }
 
+void committer_stats(struct committer *committer, struct commit_stats *ret)
+{
+	pthread_mutex_lock(&committer->lock);
+	*ret = committer->stats;
+	pthread_mutex_unlock(&committer->lock);
+}
+
 void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns)
 {
 	struct histogram recent;

@@ -31,6 +31,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/tally.h"
 #include "ledger/ledger.h"
 
 #define COMMITTER_BATCH_BYTES (8u << 20)
@@ -91,6 +92,16 @@ void committer_wake(struct committer *committer);
 bool committer_is_healthy(struct committer *committer, struct error *ret_why);
 /* Nanoseconds of the recent commits: p50 and p99. Thread: any. */
 void committer_latency(struct committer *committer, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);
+/* Since start; for metrics. */
+struct commit_stats {
+	uint64_t failed;         /* transactions that did not happen, each try of one */
+	uint64_t bytes;          /* about what the operations wrote */
+	struct tally time;       /* of a whole transaction, ns */
+	struct tally sync;       /* of its last step: pages written and synced, ns */
+	struct tally operations; /* in one transaction */
+};
+/* Thread: any. */
+void committer_stats(struct committer *committer, struct commit_stats *ret);
 /*
  * Commit all that waits, end the thread, run the last done() calls. Operations that must happen
  * but cannot (disk full) are given up after one more try, refused, and come back at the next

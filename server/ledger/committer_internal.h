@@ -34,6 +34,7 @@ struct committer {
 	bool healthy;
 	struct error why;
 	struct histogram recent[2];
+	struct commit_stats stats;
 
 	/* The commit thread's own. */
 	struct list pending;      /* in order, in front of the queue; all must while failing */

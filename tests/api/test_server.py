@@ -57,7 +57,7 @@ def test_readyz_is_about_this_server_and_not_about_jobs(t):
     status(t.api.get("/readyz"), 200)
 
 
-HEADABLE = ("/v1/jobs", "/v1/stages", "/v1/stages/pass", "/v1/server", "/livez", "/readyz")
+HEADABLE = ("/v1/jobs", "/v1/stages", "/v1/stages/pass", "/v1/server", "/livez", "/readyz", "/metrics")
 
 
 def test_head_works_where_get_does(t):
@@ -69,7 +69,7 @@ def test_head_works_where_get_does(t):
     eq((head.status, head.body), (404, b""), "HEAD of a missing job")
 
 
-METHODS = {"/v1/jobs": "GET POST", "/v1/stages": "GET", "/v1/server": "GET", "/livez": "GET",
+METHODS = {"/v1/jobs": "GET POST", "/metrics": "GET", "/v1/stages": "GET", "/v1/server": "GET", "/livez": "GET",
            "/readyz": "GET", "/v1/run": "POST PUT", "/v1/events": "GET",
            "/v1/jobs:validate": "POST", "{job}": "GET PATCH DELETE", "{job}/items": "GET POST PUT",
            "{job}/results": "GET", "{job}/failures": "GET", "{job}/failures/retry": "POST",

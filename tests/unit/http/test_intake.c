@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "base/mem.h"
+#include "engine/metrics.h"
 #include "http/intake.h"
 
 /* ---- an upload that has room when it pleases ---- */
@@ -108,6 +109,13 @@ void job_unref(struct job *job)
 struct engine *job_engine(const struct job *job)
 {
 	return NULL;
+}
+
+static struct traffic traffic;
+
+struct traffic *engine_traffic(struct engine *engine)
+{
+	return &traffic;
 }
 
 const struct engine_config *engine_config(const struct engine *engine)
