@@ -77,11 +77,18 @@ void totals_take(struct totals *totals, struct pipeline *pipeline)
 
 /* ---- items ---- */
 
-#define ITEM_TOTALS(X)                                                                    \
-	X(received, received)                                                             \
-	X(bytes, bytes) X(succeeded, succeeded) X(filtered, filtered) X(failed, failed)   \
-		X(cancelled, cancelled) X(results, results) X(result_bytes, result_bytes) \
-			X(failures, next_failure)
+/* clang-format off */
+#define ITEM_TOTALS(X)                  \
+	X(received, received)           \
+	X(bytes, bytes)                 \
+	X(succeeded, succeeded)         \
+	X(filtered, filtered)           \
+	X(failed, failed)               \
+	X(cancelled, cancelled)         \
+	X(results, results)             \
+	X(result_bytes, result_bytes)   \
+	X(failures, next_failure)
+/* clang-format on */
 
 struct item_totals totals_before(const struct job_record *record)
 {
