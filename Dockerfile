@@ -9,6 +9,24 @@
 
 ARG DEBIAN=docker.io/library/debian:trixie-slim
 
+FROM ${DEBIAN} AS web
+RUN apt-get update -q \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+		ca-certificates nodejs npm python3 \
+	&& rm -rf /var/lib/apt/lists/*
+# Authorities that the base image has beside the usual ones, for npm too.
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+WORKDIR /src
+COPY tools/npm-install tools/build-web tools/
+COPY web/package.json web/package-lock.json web/
+COPY openapi/viewer/package.json openapi/viewer/package-lock.json openapi/viewer/
+RUN tools/npm-install web openapi/viewer
+COPY web/ web/
+COPY openapi/ openapi/
+RUN tools/build-web --required --source web --out /sites/dashboard --stamp /tmp/s --depfile /tmp/d \
+	&& tools/build-web --required --source openapi/viewer --out /sites/viewer \
+		--stamp /tmp/s --depfile /tmp/d
+
 FROM ${DEBIAN} AS build
 WORKDIR /src/leat
 # What it takes to build leat stands in debian/control, and only there.
@@ -17,7 +35,8 @@ RUN apt-get update -q \
 	&& DEBIAN_FRONTEND=noninteractive apt-get build-dep -y -q --no-install-recommends ./ \
 	&& rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN DEB_BUILD_OPTIONS=terse dpkg-buildpackage --build=binary --no-sign && mkdir /packages && mv ../*.deb /packages/
+COPY --from=web /sites/ /sites/
+RUN LEAT_SITES=/sites DEB_BUILD_OPTIONS=terse dpkg-buildpackage --build=binary --no-sign && mkdir /packages && mv ../*.deb /packages/
 
 FROM scratch AS deb
 COPY --from=build /packages/ /
