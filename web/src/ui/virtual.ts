@@ -42,11 +42,15 @@ export function useVisibleSpan(
     const ask = () => {
       if (frame === 0) frame = requestAnimationFrame(measure);
     };
+    /* What stands above the list may grow, too. */
+    const moved = new ResizeObserver(ask);
+    moved.observe(document.body);
     measure();
     addEventListener("scroll", ask, { passive: true });
     addEventListener("resize", ask);
     return () => {
       cancelAnimationFrame(frame);
+      moved.disconnect();
       removeEventListener("scroll", ask);
       removeEventListener("resize", ask);
     };
