@@ -238,7 +238,7 @@ def test_a_long_poll_ends_after_its_time(t):
         version = reply.json()["version"]
     else:
         raise AssertionError(f"the version of an idle job grows: {version}")
-    within(took, 0.2, 2 * t.slow, "seconds waited")
+    within(took, 0.15, 2 * t.slow, "seconds waited")
 
 
 def test_a_long_poll_on_a_deleted_job_ends(t):

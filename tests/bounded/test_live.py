@@ -24,26 +24,32 @@ def timed(t, workers, count=5000):
     return took
 
 
+def best_of(tries, enough, measure):
+    """The least of some tries: a neighbour on the machine makes it longer, nothing shorter."""
+    took = measure()
+    for _ in range(tries - 1):
+        if took <= enough:
+            break
+        took = min(took, measure())
+    return took
+
+
 @timeout(60)
 def test_8_workers_take_6_25_seconds(t):
-    took = timed(t, 8)
+    took = best_of(3, 6.25 * 1.1, lambda: timed(t, 8))
     within(took, 6.25 * 0.9, 6.25 * (1.1 if t.slow == 1 else 1.6), "seconds")
 
 
 @timeout(60)
 def test_1000_workers_take_six_hundredths(t):
-    """The best of some tries: in so short a time any neighbour on the machine can be seen."""
-    bound, took = 0.066 if t.slow == 1 else 0.5 * t.slow, 60
-    for _ in range(12):
-        took = min(took, timed(t, 1000))
-        if took < bound:
-            break
+    bound = 0.066 if t.slow == 1 else 0.5 * t.slow
+    took = best_of(12, bound, lambda: timed(t, 1000))
     within(took, 0.05, bound, "seconds")
 
 
 @timeout(60)
 def test_10000_workers_take_one_sleep(t):
-    took = timed(t, 10000)
+    took = best_of(3, 0.5 * t.slow, lambda: timed(t, 10000))
     within(took, 0.01, 0.5 * t.slow, "seconds")
 
 
