@@ -12,7 +12,7 @@ export function count(value: number | null | undefined): string {
 
 function significant(value: number): string {
   if (value >= 100 || Number.isInteger(value)) return Math.round(value).toString();
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return value.toFixed(value >= 10 ? 1 : 2).replace(/\.?0+$/, "");
 }
 
 function scaled(value: number, step: number, units: string[]): [string, string] {
@@ -24,11 +24,11 @@ function scaled(value: number, step: number, units: string[]): [string, string] 
   return [at === 0 ? significant(Math.round(value)) : significant(value), units[at]!];
 }
 
-/* 41230 -> "41.2k": where there is no room for all digits */
+/* 41230 -> "41,230", 412300 -> "412k": where there is no room for all digits */
 export function short(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
   if (value < 0) return "-" + short(-value);
-  if (value < 10000) return count(value);
+  if (value < 99999.5) return count(value);
   return scaled(value, 1000, ["", "k", "M", "G", "T"]).join("");
 }
 
@@ -39,10 +39,10 @@ export function bytes(value: number | null | undefined): string {
   return scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]).join(" ");
 }
 
-/* 41230.5 -> "41.2k/s" */
+/* 41230.5 -> "41,231/s" */
 export function rate(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
-  if (value > 0 && value < 10) return significant(value).replace(/\.?0+$/, "") + "/s";
+  if (value > 0 && value < 10) return significant(value) + "/s";
   return short(value) + "/s";
 }
 
@@ -83,6 +83,7 @@ export function micros(value: number | null | undefined): string {
     const ms = value / 1000;
     return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
   }
+  if (value > 0 && value < 9.95) return `${value.toFixed(1).replace(/\.0$/, "")} µs`;
   return `${Math.round(value)} µs`;
 }
 

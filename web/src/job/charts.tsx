@@ -39,15 +39,15 @@ export function Charts({ job }: { job: Job; drawn: number }) {
         <Chart title="Throughput" times={times} format={rate} atLeast={1} marks={marks} series={series} />
       </div>
       <div class="panel">
-        <Chart title="How full the queues are" times={times} format={percent} atLeast={1} fixed
+        <Chart title="Queues: how full, in front of each stage" times={times} format={percent} atLeast={1} fixed
           ticks={[0, 0.25, 0.5, 0.75, 1]}
           series={job.stages.map((stage, at) => ({
-            name: `before ${stage.name}`, values: samples.map((sample) => sample.queues[at] ?? null),
+            name: stage.name, values: samples.map((sample) => sample.queues[at] ?? null),
           }))} />
       </div>
       {memory.length > 0 && (
         <div class="panel">
-          <Chart title="Memory of the server" times={times} format={bytes} atLeast={1 << 20} series={memory} />
+          <Chart title="Memory of the server" times={times} format={bytes} atLeast={1 << 20} binary series={memory} />
         </div>
       )}
     </section>

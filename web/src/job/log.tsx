@@ -11,7 +11,7 @@ export function Log({ id }: { id: string; drawn: number }) {
       </p>
       <ol class="log">
         {seen.map((each, at) => (
-          <li key={seen.length - at} class={each.kind}>
+          <li key={seen.length - at} class={`log-${each.kind}`}>
             <time dateTime={new Date(each.at).toISOString()}>{clockTime(new Date(each.at).toISOString())}</time>
             <bdi>{visible(each.text).slice(0, 500)}</bdi>
           </li>

@@ -22,7 +22,7 @@ function Workers({ stage }: { stage: StageStatus }) {
   const { busy, workers } = stage;
   const label = `${count(busy)} of ${plural(workers, "worker")} busy`;
   return (
-    <div class="workers" role="img" aria-label={label} title={label}>
+    <div class="crew" role="img" aria-label={label} title={label}>
       {workers <= DOTS
         ? Array.from({ length: workers }, (_, at) => (
             <span key={at} class={at < busy ? "dot busy" : "dot"} />
@@ -68,8 +68,8 @@ function Shares({ stage }: { stage: StageStatus }) {
         ))}
       </div>
       <div class="shares-text" aria-hidden="true">
-        {parts.map(([name, share]) => (
-          <span key={name}><i class={name} />{name} {percent(share)}</span>
+        {parts.map(([name, share, meaning]) => (
+          <span key={name} title={meaning}><i class={name} />{name}<b>{percent(share)}</b></span>
         ))}
       </div>
     </div>
@@ -90,44 +90,49 @@ function Stage({ job, stage, perSecond }: { job: Job; stage: StageStatus; perSec
   const stuck = job.stalled?.stage === stage.name;
   const kind = stageKinds.value.get(stage.use);
   return (
-    <li class={`stage${holds ? " bottleneck" : ""}${stuck ? " stuck" : ""}`}
+    <li class={`flow-stage${holds ? " bottleneck" : ""}${stuck ? " stuck" : ""}`}
       aria-label={`Stage ${stage.name}`} data-stage={stage.name}>
-      <div class="stage-head">
+      <div class="flow-head">
         <h3><Foreign text={stage.name} most={60} /></h3>
         {stage.use !== stage.name && <span class="muted small"><Foreign text={stage.use} most={60} /></span>}
         {kind && kind !== "map" && <span class="label">{kind}</span>}
         {holds && <span class="flag">bottleneck</span>}
         {stuck && <span class="flag bad">stalled</span>}
+        {!job.done && <span class="flow-rate" title="Items a second that it takes in">{rate(perSecond)}</span>}
       </div>
-      <div class="stage-workers">
-        <Scale job={job} stage={stage} />
-        <span class="small muted">{job.done ? plural(stage.workers, "worker") : `${count(stage.busy)} of ${count(stage.workers)} busy`}</span>
-      </div>
-      {!job.done && <Workers stage={stage} />}
-      {!job.done && <Shares stage={stage} />}
+      {job.done ? <div class="small muted">{plural(stage.workers, "worker")}</div> : (
+        <>
+          <div class="flow-workers">
+            <Scale job={job} stage={stage} />
+            <span class="small muted">{count(stage.busy)} of {count(stage.workers)} busy</span>
+          </div>
+          <Workers stage={stage} />
+          <Shares stage={stage} />
+        </>
+      )}
       <dl class="facts">
         <Fact name="in" value={short(stage.in)} />
         <Fact name="out" value={short(stage.out)} />
-        {!job.done && <Fact name="rate" value={rate(perSecond)} />}
+        <Fact name="failed" value={short(stage.failed)} bad={stage.failed > 0} />
         <Fact name="p50" value={micros(stage.latency_us.p50)} />
         <Fact name="p99" value={micros(stage.latency_us.p99)} />
         <Fact name="max" value={micros(stage.latency_us.max)} />
         {stage.filtered > 0 && <Fact name="filtered" value={short(stage.filtered)} />}
         {stage.retries > 0 && <Fact name="retries" value={short(stage.retries)} />}
-        {stage.failed > 0 && <Fact name="failed" value={short(stage.failed)} bad />}
       </dl>
     </li>
   );
 }
 
 /* The queue in front of a stage. */
-function Channel({ stage, flows }: { stage: StageStatus; flows: boolean }) {
+function Channel({ stage, flows, done }: { stage: StageStatus; flows: boolean; done: boolean }) {
   const { items, bytes: size, max_items, max_bytes } = stage.queue;
   const share = fill(stage.queue);
   const said =
     `Queue in front of ${stage.name}: ${count(items)} of ${count(max_items)} items, ` +
     `${bytes(size)} of ${bytes(max_bytes)}, ${percent(share)} full`;
-  const level = share >= 0.9 ? " full" : share >= 0.5 ? " half" : "";
+  const level = share >= 0.9 ? " full" : "";
+  if (done) return <li class="channel out" aria-hidden="true"><div class="channel-pipe" /></li>;
   return (
     <li class={`channel${level}`} aria-label={said} title={said}>
       <span class="channel-items" aria-hidden="true">{short(items)} <i>of {short(max_items)}</i></span>
@@ -186,28 +191,29 @@ interface Props {
 export function Pipeline({ job, rates }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const source = stageKinds.value.get(job.stages[0]?.use ?? "") === "source";
-  const held = job.done ? null : job.bottleneck;
   useEffect(() => {
-    /* What holds the job up is looked at first. */
-    const at = scroller.current?.querySelector<HTMLElement>(".bottleneck");
-    if (at && scroller.current) scroller.current.scrollLeft = at.offsetLeft - 200;
-  }, [held]);
+    /* Of a pipeline wider than the page, what holds the job up is looked at first. */
+    const box = scroller.current;
+    const at = box?.querySelector<HTMLElement>(".bottleneck");
+    if (box && at && at.offsetLeft + at.offsetWidth > box.clientWidth)
+      box.scrollLeft = at.offsetLeft - (box.clientWidth - at.offsetWidth) / 2;
+  }, []);
   return (
     <section class="panel" aria-label="Pipeline">
       <div class="panel-head">
         <h2>Pipeline</h2>
         <span class="muted small">{job.order === "input" ? "results in the order of the input" : "results in the order they are ready"}</span>
       </div>
-      <div class="pipeline-scroll" ref={scroller} tabIndex={0} role="region" aria-label="Stages and queues">
-        <ol class="pipeline">
+      <div class="flow-scroll" ref={scroller} tabIndex={0} role="region" aria-label="Stages and queues">
+        <ol class="flow">
           {!source && <Input job={job} />}
           {job.stages.map((stage, at) => [
             !(source && at === 0) && (
-              <Channel key={`q${at}`} stage={stage} flows={job.state === "running" && (rates[at] ?? 0) > 0} />
+              <Channel key={`q${at}`} stage={stage} done={job.done} flows={job.state === "running" && (rates[at] ?? 0) > 0} />
             ),
             <Stage key={`s${at}`} job={job} stage={stage} perSecond={rates[at] ?? null} />,
           ])}
-          <li class="channel out" aria-hidden="true"><div class="channel-arrow" /></li>
+          <li class="channel out" aria-hidden="true"><div class="channel-pipe" /></li>
           <Output job={job} />
         </ol>
       </div>

@@ -32,6 +32,11 @@ function howFar(job: Job): string {
   return job.done ? of : `${of} · ${percent(job.progress)}`;
 }
 
+/* Stands where there is no column for it. */
+function FailedToo({ failed }: { failed: number }) {
+  return failed > 0 ? <span class="failed-too">{short(failed)} failed</span> : null;
+}
+
 export function JobRow({ job, index }: { job: Job; index: number }) {
   const title = titleOf(job);
   const born = (now.value - Date.parse(job.created_at)) / 1000;
@@ -51,7 +56,7 @@ export function JobRow({ job, index }: { job: Job; index: number }) {
       </td>
       <td class="c-progress">
         <Progress value={job.progress} label={`Progress of ${title}`} state={job.state} />
-        <div class="id">{howFar(job)}</div>
+        <div class="id">{howFar(job)} <FailedToo failed={job.counts.failed} /></div>
       </td>
       <td class="c-rate number">{run ? rate(job.rate.items_per_s) : ""}</td>
       <td class="c-left number">{run && job.eta_s !== null ? duration(Math.ceil(job.eta_s)) : ""}</td>
@@ -59,7 +64,7 @@ export function JobRow({ job, index }: { job: Job; index: number }) {
         {job.counts.failed > 0 ? (
           <a href={href(["jobs", job.id], { tab: "failures" })}
             aria-label={`${count(job.counts.failed)} failed items of ${title}`}>
-            {short(job.counts.failed)}<span class="unit"> failed</span>
+            {short(job.counts.failed)}
           </a>
         ) : <span class="none">0</span>}
       </td>

@@ -24,13 +24,15 @@ interface Props {
   /* the axis ends there at least */
   atLeast: number;
   marks?: Mark[];
-  /* small integers, 0 to 1, bytes: where the axis may have its ticks */
+  /* where the axis has its ticks, if not where uPlot likes them */
   ticks?: number[];
   fixed?: boolean; /* the axis ends at `atLeast` */
+  binary?: boolean; /* steps are powers of two */
 }
 
-const HEIGHT = 150;
+const HEIGHT = 160;
 const SHOWN_S = 60; /* at least that long */
+const POWERS = Array.from({ length: 45 }, (_, power) => 2 ** power);
 export const COLOURS = 6;
 
 function colour(name: string): string {
@@ -71,7 +73,7 @@ interface Live {
 }
 
 function options(live: Live, width: number): uPlot.Options {
-  const { format, series, ticks, fixed } = live.props;
+  const { format, series, ticks, fixed, binary } = live.props;
   const line = colour("--line");
   const axis = { stroke: colour("--muted"), grid: { stroke: line, width: 1 }, ticks: { show: false },
     font: `11px ${colour("--sans")}` };
@@ -85,8 +87,8 @@ function options(live: Live, width: number): uPlot.Options {
     },
     axes: [
       { ...axis, space: 90, size: 24, values: (_, splits) => splits.map(clock) },
-      { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((each) => format(each)),
-        ...(ticks ? { splits: () => ticks } : {}) },
+      { ...axis, size: 60, space: 28, values: (_, splits) => splits.map((each) => format(each)),
+        ...(ticks ? { splits: () => ticks } : {}), ...(binary ? { incrs: POWERS } : {}) },
     ],
     series: [
       {},

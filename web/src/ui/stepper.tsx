@@ -24,7 +24,7 @@ export function Stepper({ value, min, max, label, disabled, onChange }: Props) {
         onClick={() => to(value - 1)}>−</button>
       <input type="text" inputMode="numeric" role="spinbutton" aria-label={label}
         aria-valuenow={value} aria-valuemin={min} aria-valuemax={max} disabled={disabled}
-        value={draft ?? String(value)} size={Math.max(2, (draft ?? String(value)).length)}
+        value={draft ?? String(value)} style={{ width: `${Math.max(3, (draft ?? String(value)).length) + 2}ch` }}
         onInput={(event) => setDraft(event.currentTarget.value)}
         onBlur={() => draft !== null && to(Number(draft))}
         onKeyDown={(event) => {
