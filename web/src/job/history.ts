@@ -46,7 +46,7 @@ function sampleOf(job: Job, at: number): Sample {
 export function add(samples: Sample[], sample: Sample): void {
   const before = samples.at(-2);
   const last = samples.at(-1);
-  if (last && before && sample.at - before.at < SAMPLE_MS) samples[samples.length - 1] = sample;
+  if (last && before && last.at - before.at < SAMPLE_MS) samples[samples.length - 1] = sample;
   else samples.push(sample);
   if (samples.length > SAMPLES) samples.splice(0, samples.length - SAMPLES);
 }
