@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
 		shots: { type: 'string', default: join(here, '../../build/screenshots') },
 		readme: { type: 'string' },
 		match: { type: 'string', short: 'k', multiple: true, default: [] },
+		patience: { type: 'string', default: '60' },
 		headed: { type: 'boolean', default: false },
 	},
 });

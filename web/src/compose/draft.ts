@@ -152,7 +152,8 @@ export const jobFields: Field[] = [
 ];
 
 function withoutDefaults(object: JsonObject, fields: Field[]): JsonObject {
-  let left: Json | undefined = object;
+  let left: Json | undefined =
+    Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
   for (const each of fields) {
     const value = each.path.reduce<Json | undefined>((inner, key) => objectAt(inner)[key], left);
     if (value === null || (each.default !== undefined && same(value, each.default)))

@@ -134,7 +134,10 @@ export function valueOf(of: Field, text: string): Json | undefined {
     case "unit": return parseUnit(trimmed, of.unit ?? "ms") ?? text;
     case "choice": return of.choices.find((each) => textOf(of, each) === text) ?? text;
     case "flag": return trimmed === "true" ? true : trimmed === "false" ? false : text;
-    default: return parse(trimmed) ?? text;
+    default: {
+      const value = parse(trimmed);
+      return value === undefined ? text : value;
+    }
   }
 }
 

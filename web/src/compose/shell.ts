@@ -21,13 +21,19 @@ export interface Story {
   token: boolean;
 }
 
+/* To curl "-" is its input, and brackets in a name are a pattern unless -g says that they are not. */
+function file(name: string): string {
+  const path = name.startsWith("-") ? `./${name}` : name;
+  return `${/[[\]{}]/.test(name) ? "-g " : ""}-T ${quote(path)}`;
+}
+
 function send(story: Story, input: Sent, last: boolean, curl: string): string {
   const headers = [`Content-Type: ${input.contentType}`];
   if (input.contentEncoding) headers.push(`Content-Encoding: ${input.contentEncoding}`);
   const query = [...(last ? ["close=true"] : []), ...(story.skipInvalid ? ["on_invalid=skip"] : [])];
   const target = `${story.origin}/v1/jobs/$JOB/items${query.length ? "?" + query.join("&") : ""}`;
   const words = headers.map((each) => `-H ${quote(each)}`).join(" ");
-  return `${curl} -T ${quote(input.name)} ${words} "${target}"`;
+  return `${curl} ${file(input.name)} ${words} "${target}"`;
 }
 
 /* Three commands: create, send, read. The id is the first string of the reply. */

@@ -37,7 +37,7 @@ export const rawText = computed(() => {
   const text = typed.value;
   if (text === null) return JSON.stringify(definition.value, null, 2);
   const value = parse(text);
-  return value === undefined || same(value, definition.value)
+  return !isObject(value) || same(value, definition.value)
     ? text : JSON.stringify(definition.value, null, 2);
 });
 
