@@ -4,8 +4,11 @@
  *	log_info("job_failed", "job=%s stage=%s err=\"%s\"", …);
  *
  * writes `2026-11-22T16:09:00.123Z info event=job_failed job=… stage=… err="…"`, or with
- * log_use_json(true) the same as one JSON object whose `detail` is the text behind the event.
- * The text is key=value pairs; never item bytes, never secrets.
+ * log_use_json(true) one JSON object: {"at":…,"level":"info","event":"job_failed","job":…}.
+ *
+ * The format is key=value pairs with a space between; a value may stand in quotes, and gets
+ * them where it needs them. What is in it is escaped. A pair without a value is left out, so
+ * that what is not always there needs no second format. Never item bytes, never secrets.
  *
  * Thread: any; a line is one write(2).
  */
@@ -18,6 +21,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
 void log_set_level(enum log_level level);
 void log_use_json(bool json);
+/* Would it be written? For what is costly to find out. */
+bool log_is_on(enum log_level level);
 void log_write(enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -86,8 +86,8 @@ static void on_signal(uv_signal_t *handle, int number)
 	struct serve *serve = handle->data;
 	uint64_t drain_ms = serve->asked++ == 0 ? serve->settings.drain_ms : 0;
 
-	log_info("signal", "name=%s%s", number == SIGTERM ? "SIGTERM" : "SIGINT",
-		drain_ms > 0 ? " hint=\"another one ends it at once\"" : "");
+	log_info("signal", "name=%s hint=\"%s\"", number == SIGTERM ? "SIGTERM" : "SIGINT",
+		drain_ms > 0 ? "another one ends it at once" : "");
 	if (serve->asked == 1)
 		serve->deadline_ns = clock_mono_ns() + drain_ms * NS_PER_MS;
 	if (serve->drained)
