@@ -18,13 +18,25 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const address = (path) => "/assets/" + path.split("/").at(-1);
+
+/* What a file needs before it can run: fetched beside it, not after it. */
+function statics(outputs, from, found = new Set()) {
+  for (const { path, kind } of outputs[from].imports)
+    if (kind === "import-statement" && !found.has(path)) statics(outputs, path, found.add(path));
+  return found;
+}
+
 /* The files of the page: index.html first, by their paths below /. */
 async function bundle({ minify }) {
   const result = await build({
     absWorkingDir: here,
     entryPoints: { app: "src/main.tsx" },
     entryNames: "assets/[name]-[hash]",
+    chunkNames: "assets/part-[hash]",
     outdir: "out",
+    splitting: true,
+    metafile: true,
     bundle: true,
     write: false,
     minify,
@@ -39,10 +51,14 @@ async function bundle({ minify }) {
     path: "assets/" + file.path.split("/").at(-1),
     contents: file.contents,
   }));
-  const path = (ending) => files.find((file) => file.path.endsWith(ending)).path;
+  const outputs = result.metafile.outputs;
+  const [script, entry] = Object.entries(outputs).find(([, each]) => each.entryPoint === "src/main.tsx");
+  const preload = [...statics(outputs, script)].map((path) =>
+    `<link rel="modulepreload" href="${address(path)}">`);
   const html = (await readFile(join(here, "src/index.html"), "utf8"))
-    .replace("{{style}}", "/" + path(".css"))
-    .replace("{{script}}", "/" + path(".js"));
+    .replace("{{style}}", address(entry.cssBundle))
+    .replace("{{preload}}", preload.join("\n"))
+    .replace("{{script}}", address(script));
   return [{ path: "index.html", contents: html }, ...files];
 }
 

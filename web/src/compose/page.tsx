@@ -21,7 +21,6 @@ import {
   addStage, canUndo, catalogue, check, definition, draft, edit, input, mistakes, said, stages,
   startOver, undo, verdict,
 } from "./state";
-import "./compose.css";
 
 const SETTLED_MS = 200;
 const nameField = field("name", "text", { label: "Name", examples: ["orders, tonight"],

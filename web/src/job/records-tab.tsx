@@ -34,14 +34,14 @@ function Download({ job, kind }: { job: Job; kind: Kind }) {
   };
   return (
     <>
-      <Button small label={`Download ${kind} as NDJSON`}
+      <Button small label={`Download NDJSON of the ${kind}`}
         onClick={() => void attempt(() => downloadLines(job.id, kind, fileName(job, kind, "ndjson")))}>
         Download NDJSON
       </Button>
-      <Button small label={`Download ${kind} as CSV`} onClick={() => void csv()} disabled={rows.value !== null}>
+      <Button small label={`Download CSV of the ${kind}`} onClick={() => void csv()} disabled={rows.value !== null}>
         {rows.value === null ? "Download CSV" : `CSV: ${count(rows.value)} rows…`}
       </Button>
-      <Copy label={`Copy ${kind} as curl`}
+      <Copy label={`Copy as curl: the ${kind}`}
         text={() => curl({
           url: location.origin + recordsPath(job.id, kind), token: token() !== null,
           args: ["-o", fileName(job, kind, "ndjson")],

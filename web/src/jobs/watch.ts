@@ -6,7 +6,7 @@ import { remember } from "../job/history";
 import type { Job } from "../types";
 import { JobList } from "./list";
 
-const FIRST = 100;
+const FIRST = 40; /* more than a window shows: the first paint waits for no more */
 const PAGE = 1000;
 const DRAW_MS = 200; /* events are drawn together */
 export const MOST = 20000; /* jobs a page holds; older ones wait for a click */

@@ -3,12 +3,14 @@
  * another page), and what draws it. A page of several words, `#/jobs/ID`, is its first word's.
  */
 import type { ComponentType } from "preact";
-import { NewJobPage } from "../compose/page";
 import type { Route } from "../router";
-import { JobPage } from "./job";
+import { lazy } from "../ui/lazy";
 import { JobsPage } from "./jobs";
-import { ServerPage } from "./server";
-import { StagesPage } from "./stages";
+
+const JobPage = lazy(async () => (await import("./job")).JobPage);
+const NewJobPage = lazy(async () => (await import("../compose/page")).NewJobPage);
+const ServerPage = lazy(async () => (await import("./server")).ServerPage);
+const StagesPage = lazy(async () => (await import("./stages")).StagesPage);
 
 export interface Page {
   word: string;
@@ -19,7 +21,7 @@ export interface Page {
 
 function JobsOrJob({ route }: { route: Route }) {
   const id = route.parts[1];
-  return id ? JobPage({ id, route }) : JobsPage({ route });
+  return id ? <JobPage id={id} route={route} /> : <JobsPage route={route} />;
 }
 
 export const pages: Page[] = [
