@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 
+from . import traffic
 from .context import Context, Settings, Skip
 from .modules import build as build_modules
 from .server import die_with_parent
@@ -50,6 +51,7 @@ def run_one(settings, name, function):
     limit = getattr(function, "timeout", 30) * settings.slow
     context = Context(settings, name)
     outcome, text = "ok", ""
+    traffic.test = name
     signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         try:

@@ -11,6 +11,8 @@ import select
 import socket
 import time
 
+from . import traffic
+
 
 class Closed(Exception):
     """The server closed the connection where more was expected."""
@@ -84,6 +86,7 @@ class Connection:
         self.ended = False
         self.partial = False  # a request was not sent whole: the connection is of no more use
         self._body = None
+        self._exchange = None
 
     def __enter__(self):
         return self
@@ -92,7 +95,14 @@ class Connection:
         self.close()
 
     def close(self):
+        self._record(None)
         self.socket.close()
+
+    def _record(self, exchange):
+        """What comes from now on belongs to `exchange`; the one before is over."""
+        if self._exchange is not None:
+            self._exchange.end()
+        self._exchange = exchange
 
     def cut(self):
         """Ends the connection with a reset, as a client does that was killed."""
@@ -137,6 +147,7 @@ class Connection:
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 head.append(f"{name}: {one}")
         self.method = method
+        self._record(traffic.exchange(method, target, given))
         self.send(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
 
     def send_chunk(self, data, timeout=None):
@@ -225,6 +236,8 @@ class Connection:
                 informational.append(status)
         response = Response(status, headers, self)
         self._body = self._decoder(response)
+        if self._exchange is not None:
+            self._body = self._exchange.listen(response, self._body)
         return response
 
     def _decoder(self, response):
@@ -295,6 +308,8 @@ class Connection:
         elif isinstance(body, (bytes, bytearray, memoryview)):
             headers.setdefault("Content-Length", str(len(body)))
             self.send_head(method, target, headers)
+            if self._exchange is not None:
+                self._exchange.sent(body)
             self.send(body, timeout)
         else:
             headers.setdefault("Transfer-Encoding", "chunked")
