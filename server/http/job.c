@@ -21,11 +21,13 @@ static void reply_state(struct request *request, struct job *job)
 	char etag[ETAG_SIZE];
 
 	job_etag(job, etag);
-	if (tag_listed(request_header(request, "If-None-Match"), etag))
+	if (tag_listed(request_header(request, "If-None-Match"), etag)) {
 		request_reply_empty(request, 304);
-	else
+		request_set_tag(request, 304, etag);
+	} else {
 		request_reply_json(request, 200, job_to_json(job));
-	request_set_header(request, "ETag", etag);
+		request_set_tag(request, 200, etag);
+	}
 }
 
 static void poll_over(struct request *request)

@@ -18,7 +18,7 @@ static void reply_job(struct request *request, unsigned status, struct job *job)
 
 	job_etag(job, etag);
 	request_reply_json(request, status, job_to_json(job));
-	request_set_header(request, "ETag", etag);
+	request_set_tag(request, status, etag);
 }
 
 bool reply_is_good(struct request *request, const struct job *job, const struct error *err)

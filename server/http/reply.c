@@ -198,6 +198,12 @@ void request_set_header(struct request *request, const char *name, const char *v
 		MHD_add_response_header(request->response, name, value);
 }
 
+void request_set_tag(struct request *request, unsigned status, const char *tag)
+{
+	if (request->status == status)
+		request_set_header(request, "ETag", tag);
+}
+
 void request_set_trailer(struct request *request, const char *name, const char *value)
 {
 	if (request->response != NULL)

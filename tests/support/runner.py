@@ -296,6 +296,7 @@ def main(folder, description, jobs=1):
         print(f"{args.program}: not a program; build it or give --program", file=sys.stderr)
         return 2
     settings = Settings(args)
+    traffic.begin()
     with tempfile.TemporaryDirectory(prefix="leat-stages-") as modules:
         settings.modules = build_modules(modules)
         return Run(settings, tests, args.jobs).run()

@@ -14,6 +14,15 @@ REQUEST_MAX = 1 << 16
 test = None  # whose exchanges these are
 
 
+def begin():
+    """A run makes its record anew."""
+    path = os.environ.get("LEAT_TRAFFIC")
+    if path:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        with open(path, "wb"):
+            pass
+
+
 def exchange(method, target, headers):
     """The record of one exchange that begins; None where none is wanted."""
     path = os.environ.get("LEAT_TRAFFIC")

@@ -10,6 +10,7 @@ import json
 import select
 import socket
 import time
+from collections import deque
 
 from . import traffic
 
@@ -86,6 +87,7 @@ class Connection:
         self.ended = False
         self.partial = False  # a request was not sent whole: the connection is of no more use
         self._body = None
+        self._asked = deque()  # exchanges whose replies have not begun
         self._exchange = None
 
     def __enter__(self):
@@ -95,10 +97,10 @@ class Connection:
         self.close()
 
     def close(self):
-        self._record(None)
+        self._hear(None)
         self.socket.close()
 
-    def _record(self, exchange):
+    def _hear(self, exchange):
         """What comes from now on belongs to `exchange`; the one before is over."""
         if self._exchange is not None:
             self._exchange.end()
@@ -147,7 +149,7 @@ class Connection:
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 head.append(f"{name}: {one}")
         self.method = method
-        self._record(traffic.exchange(method, target, given))
+        self._asked.append(traffic.exchange(method, target, given))
         self.send(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
 
     def send_chunk(self, data, timeout=None):
@@ -236,6 +238,7 @@ class Connection:
                 informational.append(status)
         response = Response(status, headers, self)
         self._body = self._decoder(response)
+        self._hear(self._asked.popleft() if self._asked else None)
         if self._exchange is not None:
             self._body = self._exchange.listen(response, self._body)
         return response
@@ -308,8 +311,8 @@ class Connection:
         elif isinstance(body, (bytes, bytearray, memoryview)):
             headers.setdefault("Content-Length", str(len(body)))
             self.send_head(method, target, headers)
-            if self._exchange is not None:
-                self._exchange.sent(body)
+            if self._asked[-1] is not None:
+                self._asked[-1].sent(body)
             self.send(body, timeout)
         else:
             headers.setdefault("Transfer-Encoding", "chunked")
