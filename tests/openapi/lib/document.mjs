@@ -245,7 +245,7 @@ export class Document {
 		else if (type === "text/event-stream")
 			mistakes = events(body).map((event) => this.eventMistake(pointer, event, one));
 		else if (type.endsWith("json") && whole)
-			mistakes = [one([...pointer, "schema"], body), type === "application/problem+json" && this.problemMistake(body, status)];
+			mistakes = [one([...pointer, "schema"], body) ?? (type === "application/problem+json" && this.problemMistake(body, status))];
 		return mistakes.filter((mistake) => mistake).slice(0, 3);
 	}
 
