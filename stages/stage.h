@@ -163,6 +163,13 @@ void *stage_worker(struct stage_ctx *ctx);
 void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * The W3C traceparent header that the job's request came with, checked: send it along with
+ * what the stage asks of others, so that it stands in the same trace. NULL when there is none.
+ * Stays as long as ctx does. Thread: any.
+ */
+const char *stage_traceparent(struct stage_ctx *ctx);
+
 /* ---- async stages ---- */
 
 /* Keep the item: run then returns STAGE_PENDING, and ctx stays valid until stage_complete(). */

@@ -78,8 +78,8 @@ static void read_done(uv_work_t *work, int status)
 	pipeline_unlock(read->pipeline, pipeline_wake_mask(read->pipeline));
 	if (read->failed) {
 		job->cold_failed = read->err.code == ERR_STORE;
-		log_error(
-			"input_unreadable", "job=%s err=\"%s\"", job->id_text, read->err.text);
+		log_error("input_unreadable", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job),
+			read->err.text);
 		if (job->cold_failed)
 			job_fail(job, &read->err);
 	}

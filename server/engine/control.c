@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "base/role.h"
 #include "engine/internal.h"
 
 static int conflict(const struct job *job, const char *what, struct error *err)
@@ -201,6 +202,39 @@ int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 	return 0;
 }
 
+/* ---- trace ---- */
+
+static int change_trace(struct job_record *next, const struct change_args *args)
+{
+	struct trace trace;
+
+	if (trace_parse(args->text, &trace) && next->trace_parent == 0)
+		job_record_set_trace(next, &trace);
+	return 0;
+}
+
+void job_adopt_trace(struct job *job, const struct trace *trace)
+{
+	char text[TRACE_TEXT_SIZE];
+	char *copy;
+
+	assert_on(ROLE_LOOP);
+	if (job->traceparent[0] != '\0' || job_state_is_done(job->state))
+		return;
+	trace_format(trace, text);
+	copy = mem_strdup(text);
+	/* Where it cannot be stored the items matter more: nobody is refused for that. */
+	if (copy == NULL ||
+		job_submit(job,
+			(struct job_op){ .change = change_trace, .args = { .text = copy } },
+			NULL) < 0)
+		return;
+	memcpy(job->traceparent, text, sizeof(job->traceparent));
+	trace_id_format(trace, job->trace_id);
+	if (job->pipeline != NULL)
+		pipeline_trace(job->pipeline, text);
+}
+
 /* ---- patch ---- */
 
 static void apply_workers(struct job *job)
@@ -245,7 +279,7 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 	json_decref(whole);
 	if (text == NULL)
 		return error_no_memory(err);
-	log_info("job_patched", "job=%s", job->id_text);
+	log_info("job_patched", JOB_LOG, JOB_LOG_ARGS(job));
 	return job_submit(job,
 		(struct job_op){ .definition = text,
 			.must = true,

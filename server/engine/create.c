@@ -26,8 +26,8 @@ static void created(void *arg, struct job *job, const struct error *err)
 	} else {
 		job->engine->jobs_created++;
 		engine_list_job(job);
-		log_info(
-			"job_created", "job=%s stages=%u", job->id_text, job->def->stage_count);
+		log_info("job_created", JOB_LOG " stages=%u", JOB_LOG_ARGS(job),
+			job->def->stage_count);
 		creating->reply(creating->arg, job, NULL);
 		/* A source begins by itself. */
 		pipeline_lock(job->pipeline);
@@ -62,15 +62,17 @@ static void opened(struct job *job, void *arg, const struct error *err)
 	mem_free(creating);
 }
 
-static void first_record(struct job_record *record, bool ephemeral)
+static void first_record(struct job_record *record, bool ephemeral, const struct trace *trace)
 {
 	record->state = JOB_RUNNING;
 	record->created_ms = clock_wall_ms();
 	record->ephemeral = ephemeral;
+	if (trace != NULL)
+		job_record_set_trace(record, trace);
 }
 
 int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
-	job_reply reply, void *arg, struct error *err)
+	const struct trace *trace, job_reply reply, void *arg, struct error *err)
 {
 	struct creating *creating = NULL;
 	struct id id = id_new();
@@ -93,8 +95,9 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	}
 	definition = NULL; /* the job's now */
 	*creating = (struct creating){ reply, arg };
-	first_record(&job->record, ephemeral);
-	first_record(&job->next, ephemeral);
+	first_record(&job->record, ephemeral, trace);
+	first_record(&job->next, ephemeral, trace);
+	job_name_trace(job);
 	job_record_copy(&job->stable, &job->next);
 	job_record_copy(&job->committed, &job->next);
 	if (job_start_pipeline(job, NULL, opened, creating, err) < 0)

@@ -359,6 +359,7 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 {
 	static struct log_limit limit;
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	const char *traceparent = stage_traceparent(ctx);
 	char text[600];
 	unsigned skipped = 0;
 	bool allowed;
@@ -372,8 +373,14 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_info("stage_log", "job=%s stage=%s skipped=%u text=\"%s\"",
-		ctx->run->pipeline->id_text, ctx->run->def->name, skipped, text);
+	log_info("stage_log", "job=%s trace=%.*s stage=%s skipped=%u text=\"%s\"",
+		ctx->run->pipeline->id_text, TRACE_ID_SIZE - 1,
+		traceparent == NULL ? "" : traceparent + 3, ctx->run->def->name, skipped, text);
+}
+
+const char *stage_traceparent(struct stage_ctx *ctx)
+{
+	return pipeline_traceparent(ctx->run->pipeline);
 }
 
 const char *stage_state(struct stage_ctx *ctx, size_t *ret_len)

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/list.h"
+#include "base/trace.h"
 #include "job/definition.h"
 #include "job/record.h"
 #include "ledger/ledger.h"
@@ -81,9 +82,12 @@ uv_loop_t *engine_loop(struct engine *engine);
 /* err NULL: it is on disk. job is NULL when there is none (any more). */
 typedef void (*job_reply)(void *arg, struct job *job, const struct error *err);
 
-/* Takes the definition, also on failure. `ephemeral`: of /v1/run; removed at the next start. */
+/*
+ * Takes the definition, also on failure. `ephemeral`: of /v1/run; removed at the next start.
+ * `trace`: what the request was part of, stored with the job; NULL: nothing.
+ */
 int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
-	job_reply reply, void *arg, struct error *err);
+	const struct trace *trace, job_reply reply, void *arg, struct error *err);
 /*
  * Would its stages open? Makes nothing; the reply has no job. Takes the definition, also on
  * failure. ERR_DEFINITION, its text begins with a JSON pointer.
@@ -101,6 +105,16 @@ void job_unref(struct job *job);
 
 const struct id *job_id(const struct job *job);
 const char *job_id_text(const struct job *job);
+/* The W3C traceparent that it is part of, and of that the trace id; "": none. */
+const char *job_traceparent(const struct job *job);
+const char *job_trace_id(const struct job *job);
+/* A job that is part of no trace becomes part of this one: of the first upload's that has one.
+ */
+void job_adopt_trace(struct job *job, const struct trace *trace);
+/* Begins every line of log about a job: log_info("job_state", JOB_LOG " from=%s",
+ * JOB_LOG_ARGS(job), from). */
+#define JOB_LOG           "job=%s trace=%s"
+#define JOB_LOG_ARGS(job) job_id_text(job), job_trace_id(job)
 struct engine *job_engine(const struct job *job);
 enum job_state job_state(const struct job *job);
 bool job_is_done(const struct job *job);

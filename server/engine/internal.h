@@ -26,6 +26,7 @@ struct job {
 	struct engine *engine;
 	struct id id;
 	char id_text[ID_TEXT_SIZE];
+	char traceparent[TRACE_TEXT_SIZE], trace_id[TRACE_ID_SIZE];
 	struct definition *def;
 	struct pipeline *pipeline; /* NULL once the job is done, or where it never ran */
 
@@ -163,6 +164,8 @@ struct job_op {
 /* ---- jobs (job.c) ---- */
 
 struct job *job_new(struct engine *engine, const struct id *id, struct definition *def);
+/* Its record says which trace it is part of: as text too. */
+void job_name_trace(struct job *job);
 /* Into the table, live or cached as its state says; the table holds a reference. */
 void engine_list_job(struct job *job);
 /* Also one that was deleted and whose record is not marked so yet. */

@@ -44,6 +44,14 @@ struct job *job_new(struct engine *engine, const struct id *id, struct definitio
 	return job;
 }
 
+void job_name_trace(struct job *job)
+{
+	struct trace trace = job_record_trace(&job->record);
+
+	trace_format(&trace, job->traceparent);
+	trace_id_format(&trace, job->trace_id);
+}
+
 struct job *job_ref(struct job *job)
 {
 	atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
@@ -75,6 +83,16 @@ const struct id *job_id(const struct job *job)
 const char *job_id_text(const struct job *job)
 {
 	return job->id_text;
+}
+
+const char *job_traceparent(const struct job *job)
+{
+	return job->traceparent;
+}
+
+const char *job_trace_id(const struct job *job)
+{
+	return job->trace_id;
 }
 
 struct engine *job_engine(const struct job *job)
@@ -162,7 +180,7 @@ int job_move(struct job *job, enum job_state to, struct job_op op, struct error 
 		return -1;
 	job->state = to;
 	job_tell(job, JOB_EVENT_STATE);
-	log_info("job_state", "job=%s from=%s to=%s", job->id_text, job_state_name(from),
+	log_info("job_state", JOB_LOG " from=%s to=%s", JOB_LOG_ARGS(job), job_state_name(from),
 		job_state_name(to));
 	return 0;
 }
@@ -267,7 +285,7 @@ void job_fail(struct job *job, const struct error *why)
 	 */
 	if (job_move(job, JOB_FAILED, with_text(problem_text(why)), NULL) < 0)
 		return;
-	log_warn("job_failed", "job=%s err=\"%s\"", job->id_text, why->text);
+	log_warn("job_failed", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job), why->text);
 	error_set(&over, ERR_STATE_CONFLICT, "the job has failed: %s", why->text);
 	uploads_break(job, &over);
 }
@@ -295,7 +313,7 @@ static void job_finish(struct job *job)
 {
 	struct pipeline *pipeline = job->pipeline;
 
-	log_debug("job_finishing", "job=%s", job->id_text);
+	log_debug("job_finishing", JOB_LOG, JOB_LOG_ARGS(job));
 	job->state = JOB_FINISHING;
 	job_tell(job, JOB_EVENT_STATE);
 	if (pipeline == NULL || pipeline->sink == NULL) {

@@ -63,6 +63,21 @@ static uint64_t window_size(const struct pipeline *pipeline)
 	return window;
 }
 
+void pipeline_trace(struct pipeline *pipeline, const char *traceparent)
+{
+	if (traceparent[0] == '\0' || atomic_load(&pipeline->traced))
+		return;
+	memcpy(pipeline->traceparent, traceparent, TRACE_TEXT_SIZE);
+	atomic_store_explicit(&pipeline->traced, true, memory_order_release);
+}
+
+const char *pipeline_traceparent(const struct pipeline *pipeline)
+{
+	return atomic_load_explicit(&pipeline->traced, memory_order_acquire)
+		       ? pipeline->traceparent
+		       : NULL;
+}
+
 int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 	const struct definition *def, struct pipeline **ret, struct error *err)
 {
@@ -81,6 +96,7 @@ int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 	pipeline->job = job_ref(job);
 	pipeline->id = *id;
 	id_format(id, pipeline->id_text);
+	pipeline_trace(pipeline, job->traceparent);
 	pipeline->def = def;
 	pipeline->count = def->stage_count;
 	pipeline->first = def->has_source ? 1 : 0;

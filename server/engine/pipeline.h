@@ -22,6 +22,7 @@
 #define LEAT_ENGINE_PIPELINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "base/histogram.h"
@@ -115,6 +116,8 @@ struct pipeline {
 	struct job *job; /* loop's; compute threads use only its immutable parts */
 	struct id id;
 	char id_text[ID_TEXT_SIZE];
+	char traceparent[TRACE_TEXT_SIZE]; /* written once, before `traced` */
+	atomic_bool traced;
 	const struct definition *def;
 
 	struct stage_run *stages;
@@ -181,6 +184,10 @@ enum {
 
 int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 	const struct definition *def, struct pipeline **ret, struct error *err);
+/* Stages that call out may ask for it from now on; "" is nothing. Once. Thread: loop. */
+void pipeline_trace(struct pipeline *pipeline, const char *traceparent);
+/* NULL: none. Thread: any. */
+const char *pipeline_traceparent(const struct pipeline *pipeline);
 struct pipeline *pipeline_ref(struct pipeline *pipeline);
 void pipeline_unref(struct pipeline *pipeline);
 

@@ -132,6 +132,7 @@ struct job *job_load(struct engine *engine, const struct id *id, const struct bu
 	} else {
 		job->state = (enum job_state)decoded.state;
 		job->closing = decoded.input_closed != 0;
+		job_name_trace(job);
 	}
 	job_record_done(&decoded);
 	return job;
@@ -326,7 +327,7 @@ static void try_reset(struct post *post)
 			return; /* next time */
 		}
 		pipeline_unref(pipeline);
-		log_warn("job_reset", "job=%s reason=\"out of memory\"", job->id_text);
+		log_warn("job_reset", JOB_LOG " reason=\"out of memory\"", JOB_LOG_ARGS(job));
 		job_look(job);
 		job->resetting = false;
 		pipeline_lock(job->pipeline);
@@ -389,7 +390,7 @@ static int resume(struct job *job)
 	job->stalled = true;
 	job->stalled_since_ms = clock_wall_ms();
 	snprintf(job->stalled_reason, sizeof(job->stalled_reason), "%.150s", err.text);
-	log_error("job_not_resumed", "job=%s err=\"%s\"", job->id_text, err.text);
+	log_error("job_not_resumed", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job), err.text);
 	return 0;
 }
 

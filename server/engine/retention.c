@@ -66,7 +66,7 @@ static void expired(struct job *job, const struct error *err)
 {
 	if (err != NULL)
 		return;
-	log_info("results_expired", "job=%s", job->id_text);
+	log_info("results_expired", JOB_LOG, JOB_LOG_ARGS(job));
 	job_erase(job, ERASE_VALUES);
 }
 

@@ -175,10 +175,10 @@ static void set_stalled(struct job *job, bool stalled)
 	job->extra_version++;
 	job_tell(job, JOB_EVENT_STALLED);
 	if (stalled)
-		log_warn("job_stalled", "job=%s stage=%s reason=\"%s\"", job->id_text,
+		log_warn("job_stalled", JOB_LOG " stage=%s reason=\"%s\"", JOB_LOG_ARGS(job),
 			job->stalled_stage, job->stalled_reason);
 	else
-		log_info("job_moves", "job=%s", job->id_text);
+		log_info("job_moves", JOB_LOG, JOB_LOG_ARGS(job));
 }
 
 /* ---- the tick ---- */

@@ -144,12 +144,15 @@ static void note_known(struct request *request, struct job *job)
 static void start(struct request *request, struct job *job)
 {
 	struct mistakes mistakes;
+	struct trace trace;
 	struct error err;
 
 	mistakes_init(&mistakes);
 	if (open_items(request, job, &mistakes, &err) < 0) {
 		note_known(request, job);
 		request_reply_problem(request, &err, &mistakes);
+	} else if (request_trace(request, &trace) != NULL) {
+		job_adopt_trace(job, &trace);
 	}
 	mistakes_done(&mistakes);
 	request_go_on(request);

@@ -177,12 +177,14 @@ static void create_finish(struct request *request)
 {
 	json_t *root = document_take(request);
 	struct definition *definition = root == NULL ? NULL : definition_of(request, root);
+	struct trace trace;
 	struct error err;
 
 	if (definition == NULL)
 		return;
-	if (engine_create(request_engine(request), definition, false, on_created,
-		    request_away(request), &err) < 0) {
+	if (engine_create(request_engine(request), definition, false,
+		    request_trace(request, &trace), on_created, request_away(request),
+		    &err) < 0) {
 		request_back(request);
 		reply_not_created(request, &err);
 	}

@@ -1,6 +1,7 @@
 #include "http/request.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,6 +32,40 @@ bool request_is_last(const struct request *request)
 const char *request_header(const struct request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct traceparents {
+	unsigned count;
+	const char *text;
+};
+
+static enum MHD_Result find_traceparent(
+	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct traceparents *found = arg;
+
+	if (strcasecmp(name, "traceparent") == 0) {
+		found->count++;
+		found->text = value;
+	}
+	return MHD_YES;
+}
+
+/* Two of them are as bad as none: nobody knows which one is meant. */
+const struct trace *request_trace(const struct request *request, struct trace *ret)
+{
+	struct traceparents found = { 0 };
+	char text[256];
+	size_t len;
+
+	MHD_get_connection_values(
+		request->connection, MHD_HEADER_KIND, find_traceparent, &found);
+	if (found.count != 1 || found.text == NULL)
+		return NULL;
+	snprintf(text, sizeof(text), "%s", found.text + strspn(found.text, " \t"));
+	for (len = strlen(text); len > 0 && strchr(" \t", text[len - 1]) != NULL; len--)
+		text[len - 1] = '\0';
+	return trace_parse(text, ret) ? ret : NULL;
 }
 
 /* ---- life ---- */

@@ -106,6 +106,8 @@ const struct http_config *request_config(const struct request *request);
 bool request_is_last(const struct request *request);
 /* A request header, NULL. */
 const char *request_header(const struct request *request, const char *name);
+/* Its traceparent; NULL when there is none, or none that is valid. `ret` is the caller's. */
+const struct trace *request_trace(const struct request *request, struct trace *ret);
 
 /* Suspend the connection; rule 4 is the caller's. */
 void request_suspend(struct request *request);

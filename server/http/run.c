@@ -34,7 +34,7 @@ static void remove_job(struct job *job)
 	struct error err;
 
 	if (job_delete(job, on_deleted, NULL, &err) < 0)
-		log_warn("run_not_removed", "job=%s err=\"%s\"", job_id_text(job), err.text);
+		log_warn("run_not_removed", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job), err.text);
 }
 
 /* ---- fail_fast ---- */
@@ -356,6 +356,7 @@ static void run_begin(struct request *request)
 {
 	struct definition *definition = make_definition(request);
 	enum split_shape shape;
+	struct trace trace;
 	struct error err;
 	struct run *run;
 
@@ -374,8 +375,9 @@ static void run_begin(struct request *request)
 	run->fail_fast = query_bool(&request->query, "fail_fast", false);
 	request->state = run;
 	request_hold(request);
-	if (engine_create(request_engine(request), definition, true, on_created,
-		    request_away(request), &err) < 0) {
+	if (engine_create(request_engine(request), definition, true,
+		    request_trace(request, &trace), on_created, request_away(request),
+		    &err) < 0) {
 		request_back(request);
 		reply_not_created(request, &err);
 	}

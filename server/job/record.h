@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/trace.h"
 #include "job/state.h"
 
 #define RECORD_VERSION 1
@@ -54,7 +55,11 @@ struct stage_counts {
 	X(uint64_t, source_ended)                                                                  \
 	X(uint64_t, expires_ms)     /* when retention removes the results; 0: not done yet */      \
 	X(uint64_t, result_bytes)                                                                  \
-	X(uint64_t, uploads)        /* idempotency keys known */
+	X(uint64_t, uploads)        /* idempotency keys known */                                   \
+	X(uint64_t, trace_id_high)  /* base/trace.h; all zero: none */                             \
+	X(uint64_t, trace_id_low)                                                                  \
+	X(uint64_t, trace_parent)                                                                  \
+	X(uint64_t, trace_flags)
 
 struct job_record {
 #define X(type, name) type name;
@@ -76,6 +81,20 @@ int job_record_copy(struct job_record *to, const struct job_record *from);
 static inline uint64_t job_record_finished(const struct job_record *record)
 {
 	return record->succeeded + record->filtered + record->failed + record->cancelled;
+}
+
+static inline struct trace job_record_trace(const struct job_record *record)
+{
+	return (struct trace){ record->trace_id_high, record->trace_id_low,
+		record->trace_parent, record->trace_flags };
+}
+
+static inline void job_record_set_trace(struct job_record *record, const struct trace *trace)
+{
+	record->trace_id_high = trace->id_high;
+	record->trace_id_low = trace->id_low;
+	record->trace_parent = trace->parent;
+	record->trace_flags = trace->flags;
 }
 
 int job_record_encode(const struct job_record *record, struct buf *to);

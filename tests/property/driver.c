@@ -159,8 +159,8 @@ static bool create(struct driver *driver)
 		return false;
 	enter(driver, DRIVER_CREATING);
 	driver->asked++;
-	if (engine_create(driver->rig->engine, definition, false, on_created, driver, &err) ==
-		0)
+	if (engine_create(driver->rig->engine, definition, false, NULL, on_created, driver,
+		    &err) == 0)
 		return true;
 	driver->asked--;
 	enter(driver, DRIVER_NEW);

