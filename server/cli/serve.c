@@ -193,6 +193,13 @@ static int serve_until_told(struct serve *serve)
 	return code;
 }
 
+static enum access_log access_log_of(const char *word)
+{
+	if (strcmp(word, "all") == 0)
+		return ACCESS_ALL;
+	return strcmp(word, "errors") == 0 ? ACCESS_ERRORS : ACCESS_OFF;
+}
+
 static int take_listen(struct serve *serve, struct error *err)
 {
 	const struct settings *settings = &serve->settings;
@@ -203,6 +210,7 @@ static int take_listen(struct serve *serve, struct error *err)
 	serve->http_config.idle_timeout_s =
 		(unsigned)((settings->idle_timeout_ms + 999) / 1000);
 	serve->http_config.ratio_max = (double)settings->ratio_max;
+	serve->http_config.access_log = access_log_of(settings->access_log);
 	if (listen_parse(settings->listen, serve->host, &serve->http_config.port, &why) < 0)
 		return error_set(err, ERR_BAD_REQUEST, "listen: %s", why.text);
 	return 0;

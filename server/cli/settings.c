@@ -77,8 +77,9 @@ int settings_init(struct settings *settings, enum setting_command command, struc
 	settings->data = mem_strdup("./var");
 	settings->log = mem_strdup("text");
 	settings->log_level = mem_strdup(command == FOR_SERVE ? "info" : "warn");
+	settings->access_log = mem_strdup("off");
 	if (settings->listen != NULL && settings->data != NULL && settings->log != NULL &&
-		settings->log_level != NULL)
+		settings->log_level != NULL && settings->access_log != NULL)
 		return 0;
 	settings_done(settings);
 	return error_no_memory(err);
@@ -90,6 +91,7 @@ void settings_done(struct settings *settings)
 	mem_free(settings->data);
 	mem_free(settings->log);
 	mem_free(settings->log_level);
+	mem_free(settings->access_log);
 	folders_clear(&settings->stages);
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)
 		mem_free(settings->origins[i].from);

@@ -65,7 +65,7 @@ struct settings {
 		char *items[FOLDERS_MAX];
 	} stages;
 	uint64_t map_bytes, drain_ms, idle_timeout_ms, ratio_max;
-	char *log, *log_level;
+	char *log, *log_level, *access_log;
 	struct engine_config engine;
 	struct http_config http; /* without address and port: cli/listen.h */
 	struct setting_origin {

@@ -114,6 +114,9 @@ const struct setting settings_table[] = {
 	{ "log-level", LIFE, "LEVEL",
 		"the least that is logged: debug, info, warn, error or off", SETTING_CHOICE,
 		ALL, FIELD(log_level), .choices = "debug|info|warn|error|off" },
+	{ "access-log", LIFE, "WHICH",
+		"requests that get a line in the log: off, errors (4xx, 5xx, clients that left) or all",
+		SETTING_CHOICE, FOR_SERVE, FIELD(access_log), .choices = "off|errors|all" },
 };
 const unsigned settings_count = ARRAY_SIZE(settings_table);
 static_assert(ARRAY_SIZE(settings_table) <= SETTINGS_MAX, "origins has room for every row");

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/access.h"
 #include "http/discard.h"
 #include "http/internal.h"
 #include "http/negotiate.h"
@@ -127,10 +128,11 @@ void request_count(struct request *request, uint64_t bytes_in, uint64_t bytes_ou
 	request->server->traffic.bytes_out += bytes_out;
 }
 
-static void note_end(const struct request *request)
+static void note_end(struct request *request)
 {
 	traffic_add(&request->server->traffic, request->route, request->method, request->status,
 		clock_mono_ns() - request->began_ns);
+	access_end(request);
 }
 
 void request_end(struct request *request)
@@ -330,6 +332,7 @@ static void begin(struct request *request, const char *method)
 	struct error err;
 
 	request->method = method_parse(method);
+	access_begin(request);
 	request->body_left = announced_length(request);
 	mistakes_init(&mistakes);
 	if (admit(request, &mistakes, &err) < 0) {

@@ -35,6 +35,7 @@
 #include "http/router.h"
 #include "http/server.h"
 
+struct access;
 struct request;
 
 enum {
@@ -85,6 +86,7 @@ struct request {
 	uint64_t body_left; /* UINT64_MAX: unknown */
 	uint64_t discarded, discard_since_ns;
 	uint64_t began_ns, bytes_in, bytes_out; /* of the bodies */
+	struct access *access;                  /* for its line in the log; NULL: none */
 
 	uv_timer_t timer;
 	void (*on_timer)(struct request *request);

@@ -22,6 +22,9 @@
 #include "base/error.h"
 #include "engine/engine.h"
 
+/* Which requests get a line in the log when they are over. */
+enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
+
 struct http_config {
 	const char *address;      /* "127.0.0.1", "::", "localhost" */
 	uint16_t port;            /* 0: any free one, see http_server_port() */
@@ -35,6 +38,7 @@ struct http_config {
 	unsigned discard_ms;      /* and for how long */
 	unsigned sse_comment_ms;  /* how often an idle event stream says that it lives */
 	unsigned page_limit_max;  /* of `limit` in lists of jobs */
+	enum access_log access_log;
 };
 extern const struct http_config http_config_default;
 

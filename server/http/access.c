@@ -1,0 +1,79 @@
+#include "http/access.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/trace.h"
+#include "http/internal.h"
+
+/* What is gone when the request is over. */
+struct access {
+	char client[64];
+	char trace_id[TRACE_ID_SIZE];
+};
+
+static socklen_t size_of(const struct sockaddr *address)
+{
+	return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					      : sizeof(struct sockaddr_in);
+}
+
+static void name_client(const struct request *request, char *ret, size_t size)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	if (info == NULL || info->client_addr == NULL ||
+		getnameinfo(info->client_addr, size_of(info->client_addr), ret, (socklen_t)size,
+			NULL, 0, NI_NUMERICHOST) != 0)
+		ret[0] = '\0';
+}
+
+void access_begin(struct request *request)
+{
+	struct trace trace;
+
+	if (request_config(request)->access_log == ACCESS_OFF || !log_is_on(LOG_INFO))
+		return;
+	request->access = mem_zalloc(sizeof(*request->access));
+	if (request->access == NULL)
+		return;
+	name_client(request, request->access->client, sizeof(request->access->client));
+	if (request_trace(request, &trace) != NULL)
+		trace_id_format(&trace, request->access->trace_id);
+}
+
+/* The job that the path names. */
+static const char *job_named(const struct request *request)
+{
+	struct id id;
+
+	return id_parse(request->arg, &id) ? request->arg : "";
+}
+
+static void write_line(const struct request *request)
+{
+	const struct access *access = request->access;
+	double ms = (double)(clock_mono_ns() - request->began_ns) / (double)NS_PER_MS;
+
+	log_info("request",
+		"client=%s method=%s path=%.*s status=%u ms=%.3f in=%llu out=%llu job=%s trace=%s",
+		access->client, method_name(request->method),
+		(int)strcspn(request->target, "?"), request->target, request->status, ms,
+		(unsigned long long)request->bytes_in, (unsigned long long)request->bytes_out,
+		job_named(request), access->trace_id);
+}
+
+void access_end(struct request *request)
+{
+	bool good = request->status > 0 && request->status < 400;
+
+	if (request->access == NULL)
+		return;
+	if (!good || request_config(request)->access_log == ACCESS_ALL)
+		write_line(request);
+	mem_free(TAKE(request->access));
+}
