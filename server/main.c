@@ -11,6 +11,8 @@ static const struct command commands[] = {
 	{ "serve", "serve jobs over HTTP", command_serve },
 	{ "run", "run one pipeline between files, without a server", command_run },
 	{ "stages", "list the stages, or show one", command_stages },
+	{ "new-stage", "write the beginnings of a stage of one's own", command_new_stage },
+	{ "test-stage", "run the cases of a stage", command_test_stage },
 	{ "ls", "list the jobs of a server", command_ls },
 	{ "show", "show a job", command_show },
 	{ "retry", "run failed items of a job again", command_retry },
@@ -29,7 +31,7 @@ static int usage(FILE *out, int code)
 		     "Pipelines of stages over JSON items: bounded, durable, over HTTP.\n\n"
 		     "Commands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out,
 		"\n'leat COMMAND --help' tells more; 'leat --version' prints the version.\n\n"
 		"Examples:\n"

@@ -3,8 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+
+#define BESIDE "/leat-stages"
 
 int command_fail(const char *name, const struct error *err, int code)
 {
@@ -52,17 +55,49 @@ void command_close_signals(uv_signal_t *sigint, uv_signal_t *sigterm)
 	signal(SIGTERM, SIG_IGN);
 }
 
+/* A folder that need not be there. */
+static int load_if_there(struct registry *registry, const char *dir, struct error *err)
+{
+	return access(dir, F_OK) < 0 ? 0 : registry_load_dir(registry, dir, err);
+}
+
+static int load_beside(struct registry *registry, struct error *err)
+{
+	char path[4096];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(BESIDE));
+	char *slash;
+
+	if (len <= 0)
+		return 0;
+	path[len] = '\0';
+	slash = strrchr(path, '/');
+	if (slash == NULL)
+		return 0;
+	strcpy(slash, BESIDE);
+	return load_if_there(registry, path, err);
+}
+
+static int load_all(struct registry *registry, const struct settings *settings,
+	struct error *err)
+{
+	for (unsigned i = 0; i < settings->stages.count; i++)
+		if (registry_load_dir(registry, settings->stages.items[i], err) < 0)
+			return -1;
+	if (load_beside(registry, err) < 0)
+		return -1;
+	return load_if_there(registry, LEAT_STAGES_DIR, err);
+}
+
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err)
 {
 	struct registry *registry;
 
 	if (registry_new(&registry, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < settings->stages.count; i++)
-		if (registry_load_dir(registry, settings->stages.items[i], err) < 0) {
-			registry_free(registry);
-			return -1;
-		}
+	if (load_all(registry, settings, err) < 0) {
+		registry_free(registry);
+		return -1;
+	}
 	*ret = registry;
 	return 0;
 }

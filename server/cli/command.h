@@ -35,6 +35,8 @@ struct command {
 int command_serve(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_stages(int argc, char **argv);
+int command_new_stage(int argc, char **argv);
+int command_test_stage(int argc, char **argv);
 int command_health(int argc, char **argv);
 /* Those that talk to a server: cli/client.h. */
 int command_ls(int argc, char **argv);
@@ -57,7 +59,11 @@ int command_begin(const struct options *options, int argc, char **argv, void *ar
 int command_fail(const char *name, const struct error *err, int code);
 /* Close both handles; signals that come now do not cut the end short, it is near. */
 void command_close_signals(uv_signal_t *sigint, uv_signal_t *sigterm);
-/* The built-in stages and those of --stages. */
+/*
+ * The built-in stages, those of --stages, and then those of the folders that need no asking:
+ * leat-stages beside the program, and the one that packages of stages install into. Of one
+ * name the first counts.
+ */
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err);
 
 #endif

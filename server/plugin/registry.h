@@ -28,6 +28,10 @@ void registry_free(struct registry *registry);
  */
 int registry_load_dir(struct registry *registry, const char *dir, struct error *err);
 
+/* Load this one file; ERR_BAD_REQUEST, from the path on, when it is refused. */
+int registry_load_file(struct registry *registry, const char *file, const struct stage **ret,
+	struct error *err);
+
 size_t registry_count(const struct registry *registry);
 /* In order of name. */
 const struct stage *registry_at(const struct registry *registry, size_t index);

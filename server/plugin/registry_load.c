@@ -54,23 +54,51 @@ static int check_name(
 		file != NULL ? "from " : "built in", file != NULL ? file : "");
 }
 
-static int load_file(struct registry *registry, const char *file, struct error *err)
+static int insert_file(struct registry *registry, const char *file, const struct stage **ret,
+	struct error *err)
 {
-	struct error why = { 0 };
 	struct module *module;
 
-	if (module_open(file, &module, &why) < 0)
-		return refuse(registry, file, &why, err);
-	if (check_name(registry, module_stage(module), &why) < 0) {
+	if (module_open(file, &module, err) < 0)
+		return -1;
+	if (check_name(registry, module_stage(module), err) < 0) {
 		module_free(module);
-		return refuse(registry, file, &why, err);
+		return -1;
 	}
 	if (registry_insert(registry, module_stage(module), module) < 0) {
 		module_free(module);
 		return error_no_memory(err);
 	}
 	log_info("stage_loaded", "stage=%s file=%s", module_stage(module)->name, file);
+	*ret = module_stage(module);
 	return 0;
+}
+
+/* Where dlopen() looks for a name without a slash is not where a person means. */
+int registry_load_file(struct registry *registry, const char *file, const struct stage **ret,
+	struct error *err)
+{
+	struct error why = { 0 };
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s%s", strchr(file, '/') == NULL ? "./" : "", file) >=
+		(int)sizeof(path))
+		return error_set(err, ERR_BAD_REQUEST, "the path of the stage is too long");
+	if (insert_file(registry, path, ret, &why) == 0)
+		return 0;
+	if (why.code == ERR_NO_MEMORY)
+		return error_no_memory(err);
+	return error_set(err, ERR_BAD_REQUEST, "%s: %s", file, why.text);
+}
+
+static int load_file(struct registry *registry, const char *file, struct error *err)
+{
+	const struct stage *stage;
+	struct error why = { 0 };
+
+	return insert_file(registry, file, &stage, &why) == 0
+		       ? 0
+		       : refuse(registry, file, &why, err);
 }
 
 /* A path with a slash: dlopen() would search the system's folders for a bare name. */
