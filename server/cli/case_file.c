@@ -121,8 +121,8 @@ static int parse_members(struct stage_case *one, struct error *err)
 	return parse(one->params_text.at != NULL ? one->params_text : none, &one->params, err);
 }
 
-static int take_line(struct case_file *cases, size_t len, struct stage_case *ret,
-	struct error *err)
+static int take_line(
+	struct case_file *cases, size_t len, struct stage_case *ret, struct error *err)
 {
 	struct stage_slice line = { stage_skip_blanks(cases->line), 0 };
 

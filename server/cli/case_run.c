@@ -103,7 +103,7 @@ static int create(struct case_run *run, struct error *err)
 	struct definition *definition;
 
 	if (make_definition(run, &definition, err) < 0 ||
-		engine_create(run->rig->engine, definition, true, on_job, run, err) < 0)
+		engine_create(run->rig->engine, definition, true, NULL, on_job, run, err) < 0)
 		return -1;
 	return wait_for_answer(run, err);
 }
@@ -177,7 +177,8 @@ static int add_failure(struct case_run *run, const struct page_line *line)
 	if (failure_view(line->text, line->len, &failure, NULL) < 0)
 		return -1;
 	row = json_pack("{s:I, s:s, s:s%}", "item", (json_int_t)failure.head.item, "kind",
-		failure_kind_name(failure.head.kind), "error", failure.error, (size_t)failure.head.error_len);
+		failure_kind_name(failure.head.kind), "error", failure.error,
+		(size_t)failure.head.error_len);
 	text = json_text(row, JSON_COMPACT);
 	return text == NULL ? -1 : add(&run->failures, text, strlen(text));
 }
@@ -223,8 +224,8 @@ static int read_log(struct case_run *run, enum ledger_log log,
 
 /* ---- as wanted? ---- */
 
-static int differs(const char *what, const struct buf *wanted, const struct buf *got,
-	struct error *err)
+static int differs(
+	const char *what, const struct buf *wanted, const struct buf *got, struct error *err)
 {
 	return error_set(err, ERR_INTERNAL, "%s: wanted [%.*s], got [%.*s]", what,
 		(int)wanted->len, wanted->data != NULL ? wanted->data : "", (int)got->len,
@@ -286,7 +287,8 @@ static int run_through(struct case_run *run, struct error *err)
 {
 	if (create(run, err) < 0 || feed(run, err) < 0)
 		return -1;
-	while (!job_is_done(run->job) || job_record(run->job)->state != (unsigned)job_state(run->job))
+	while (!job_is_done(run->job) ||
+		job_record(run->job)->state != (unsigned)job_state(run->job))
 		uv_run(run->rig->loop, UV_RUN_ONCE);
 	return compare_all(run, err);
 }
@@ -301,8 +303,8 @@ static int run_refused(struct case_run *run, struct error *err)
 		return error_set(err, ERR_INTERNAL, "it was not refused");
 	if (strcmp(without_job(why.text), wanted) == 0)
 		return 0;
-	return error_set(err, ERR_INTERNAL, "refused: wanted %s, got %s", wanted,
-		without_job(why.text));
+	return error_set(
+		err, ERR_INTERNAL, "refused: wanted %s, got %s", wanted, without_job(why.text));
 }
 
 static void remove_job(struct case_run *run)

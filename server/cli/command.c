@@ -77,8 +77,8 @@ static int load_beside(struct registry *registry, struct error *err)
 	return load_if_there(registry, path, err);
 }
 
-static int load_all(struct registry *registry, const struct settings *settings,
-	struct error *err)
+static int load_all(
+	struct registry *registry, const struct settings *settings, struct error *err)
 {
 	for (unsigned i = 0; i < settings->stages.count; i++)
 		if (registry_load_dir(registry, settings->stages.items[i], err) < 0)

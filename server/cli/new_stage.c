@@ -150,9 +150,10 @@ int command_new_stage(int argc, char **argv)
 	struct new_stage stage = { 0 };
 	const struct args args = { .name = "leat new-stage",
 		.args_doc = "NAME",
-		.about = "Write a folder NAME with a stage that builds: its code, meson.build, page "
-			 "and cases. It needs the installed headers (pkg-config leat-stage) and "
-			 "jansson.",
+		.about =
+			"Write a folder NAME with a stage that builds: its code, meson.build, page "
+			"and cases. It needs the installed headers (pkg-config leat-stage) and "
+			"jansson.",
 		.rows = rows,
 		.take = take,
 		.arg = &stage };

@@ -110,7 +110,9 @@ static void on_drained(void *arg)
 static int run_with_engine(
 	struct test_stage *test, const struct stage *stage, struct error *err)
 {
-	struct case_rig rig = { .loop = &test->loop, .registry = test->registry, .stage = stage,
+	struct case_rig rig = { .loop = &test->loop,
+		.registry = test->registry,
+		.stage = stage,
 		.rules = &test->settings.engine.rules };
 	int result;
 
@@ -147,10 +149,11 @@ static const struct options options = {
 	.name = "leat test-stage",
 	.command = FOR_STAGES,
 	.args_doc = "STAGE CASES",
-	.intro = "Run the cases of a stage: what goes in, what must come out.\n"
-		 "STAGE is a module (./upper.so) or the name of a stage that leat has; CASES is a "
-		 "file of lines, a case each. Says in TAP which are as wanted; exits with 0 when "
-		 "all are, 1 when some are not, 2 when the stage or the file is wrong.",
+	.intro =
+		"Run the cases of a stage: what goes in, what must come out.\n"
+		"STAGE is a module (./upper.so) or the name of a stage that leat has; CASES is a "
+		"file of lines, a case each. Says in TAP which are as wanted; exits with 0 when "
+		"all are, 1 when some are not, 2 when the stage or the file is wrong.",
 	.examples = "Examples:\n"
 		    "  leat test-stage ./upper.so cases.ndjson\n"
 		    "  echo '{\"params\":{\"fields\":[\"a\"]},\"in\":[{\"a\":1,\"b\":2}],"

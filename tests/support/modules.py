@@ -8,18 +8,22 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(HERE, "stages")
-HEADERS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "stages")
+TOP = os.path.dirname(os.path.dirname(HERE))
+HEADERS = os.path.join(TOP, "stages")
+
+
+def compile_module(source, into, *more, headers=HEADERS):
+    """One stage as a module; what the compiler says is shown when it fails."""
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-std=gnu17", "-O1", "-shared", "-fPIC",
+                    "-fvisibility=hidden", "-I", headers, "-o", into, source, *more], check=True)
 
 
 def build(into):
     """Compiles each into the folder. Answers the folder, or None where there is no compiler."""
-    compiler = os.environ.get("CC", "cc").split()
-    if shutil.which(compiler[0]) is None:
+    if shutil.which(os.environ.get("CC", "cc").split()[0]) is None:
         return None
     for name in sorted(os.listdir(SOURCES)):
         if name.endswith(".c"):
-            subprocess.run([*compiler, "-std=gnu17", "-O1", "-shared", "-fPIC",
-                            "-fvisibility=hidden", "-I", HEADERS, "-o",
-                            os.path.join(into, name[:-2] + ".so"), os.path.join(SOURCES, name)],
-                           check=True)
+            compile_module(os.path.join(SOURCES, name),
+                           os.path.join(into, name[:-2] + ".so"))
     return into
