@@ -404,5 +404,6 @@ void activation_end(struct executor *executor)
 		give_back(executor, at);
 		items_unref(executor->steps[at].in.at, executor->steps[at].done);
 		executor->steps[at].in.count = 0;
+		stage_run_note(executor->steps[at].run);
 	}
 }

@@ -60,6 +60,7 @@ struct usage {
 	double busy_ns, blocked_ns, starved_ns;       /* since start */
 	double seen_busy, seen_blocked, seen_starved; /* at the last tick */
 	double busy, blocked, starved;                /* shares, smoothed */
+	bool blocked_now;                             /* by what was seen last */
 };
 
 struct worker {
@@ -230,6 +231,8 @@ uint64_t stage_run_capacity(const struct stage_run *run);
 struct stage_counts stage_run_counts(const struct stage_run *run);
 /* Account time up to now; call before anything changes. */
 void stage_run_account(struct stage_run *run, uint64_t now_ns);
+/* Note what the stage waits for from now on, after its outputs have been passed on. */
+void stage_run_note(struct stage_run *run);
 /* `n` outputs go downstream of `run`: next queue, overflow, or tail. Takes references. */
 void pipeline_forward(struct pipeline *pipeline, struct stage_run *run,
 	const struct item *outputs, uint32_t n);

@@ -17,6 +17,16 @@ struct stage_counts stage_run_counts(const struct stage_run *run)
 	return counts;
 }
 
+static bool is_blocked(const struct stage_run *run)
+{
+	return run->queue.count > 0 && pipeline_downstream_room(run->pipeline, run) == 0;
+}
+
+/*
+ * Called before anything changes. A stage that was blocked begins again as soon as there is
+ * room, so that at this moment there always is: what it waited for was noted when the wait
+ * began.
+ */
 void stage_run_account(struct stage_run *run, uint64_t now_ns)
 {
 	struct pipeline *pipeline = run->pipeline;
@@ -27,13 +37,19 @@ void stage_run_account(struct stage_run *run, uint64_t now_ns)
 
 	usage->last_ns = MAX(usage->last_ns, now_ns);
 	usage->busy_ns += dt * busy;
-	if (run->queue.count == 0 || pipeline->paused)
+	if (pipeline->paused || (run->queue.count == 0 && !usage->blocked_now))
 		usage->starved_ns += dt * (1 - busy);
-	else if (pipeline_downstream_room(pipeline, run) == 0)
+	else if (usage->blocked_now || is_blocked(run))
 		usage->blocked_ns += dt * (1 - busy);
 	else
 		usage->busy_ns +=
 			dt * (1 - busy); /* it has work and room: the CPU is what lacks */
+	stage_run_note(run);
+}
+
+void stage_run_note(struct stage_run *run)
+{
+	run->usage.blocked_now = is_blocked(run);
 }
 
 /* How many activations or calls of it can really be under way at once. */

@@ -111,6 +111,7 @@ def test_the_bottleneck_is_the_slow_stage(t):
     job.wait(lambda j: j["bottleneck"] == "slow", 10, "the slow stage is the bottleneck")
     shares = job.get()["stages"][1]["time"]
     within(shares["busy"], 0.5, 1.01, "busy share of the slow stage")
+    job.wait(lambda j: j["stages"][0]["time"]["blocked"] > 0.5, 10, "the stage before it is blocked")
 
 
 def test_latency_is_measured(t):

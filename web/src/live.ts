@@ -22,7 +22,7 @@ const POLL_MS = 2000;
 const STREAM_OPEN_MS = 5000; /* no reply's head by then: no stream can be had */
 const STREAM_SILENT_MS = 40000; /* the server says something every 15 s */
 const STREAM_AGAIN_MS = 30000;
-const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
+const BACKOFF_MS = [500, 1000, 2000, 3000, 5000];
 
 export interface Watch {
   /* The event stream's path, or null where there is none: then it is polled. */

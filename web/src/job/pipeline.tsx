@@ -92,12 +92,11 @@ function Stage({ job, stage, perSecond }: { job: Job; stage: StageStatus; perSec
   return (
     <li class={`flow-stage${holds ? " bottleneck" : ""}${stuck ? " stuck" : ""}`}
       aria-label={`Stage ${stage.name}`} data-stage={stage.name}>
+      {stuck ? <span class="flag bad">stalled</span> : holds && <span class="flag">bottleneck</span>}
       <div class="flow-head">
         <h3><Foreign text={stage.name} most={60} /></h3>
         {stage.use !== stage.name && <span class="muted small"><Foreign text={stage.use} most={60} /></span>}
         {kind && kind !== "map" && <span class="label">{kind}</span>}
-        {holds && <span class="flag">bottleneck</span>}
-        {stuck && <span class="flag bad">stalled</span>}
         {!job.done && <span class="flow-rate" title="Items a second that it takes in">{rate(perSecond)}</span>}
       </div>
       {job.done ? <div class="small muted">{plural(stage.workers, "worker")}</div> : (
@@ -147,7 +146,7 @@ function Channel({ stage, flows, done }: { stage: StageStatus; flows: boolean; d
 function Input({ job }: { job: Job }) {
   const share = job.backlog.max_bytes > 0 ? job.backlog.bytes / job.backlog.max_bytes : 0;
   return (
-    <li class="end" aria-label="Input">
+    <li class="flow-end" aria-label="Input">
       <h3>Input</h3>
       <div class="big">{short(job.input.received)}</div>
       <div class="small muted">{bytes(job.input.bytes)}, {job.input.state}</div>
@@ -164,7 +163,7 @@ function Output({ job }: { job: Job }) {
   const last = job.stages.at(-1);
   const sink = last && stageKinds.value.get(last.use) === "sink";
   return (
-    <li class="end" aria-label="Output">
+    <li class="flow-end" aria-label="Output">
       <h3>{sink ? "Sink" : "Results"}</h3>
       <div class="big">
         {sink ? short(last.in) : (

@@ -1,5 +1,6 @@
 /* How far a job is: one bar of what became of its items, and the figures beside it. */
 import { age, bytes, clockTime, count, duration, percent, plural, rate } from "../format";
+import { finished } from "./history";
 import type { Job } from "../types";
 import { now } from "../ui/clock";
 
@@ -55,6 +56,10 @@ function meanRate(job: Job): string {
   return rate(seconds > 0 ? job.input.received / seconds : null);
 }
 
+function soFar(job: Job): number | null {
+  return job.input.received > 0 ? finished(job) / job.input.received : null;
+}
+
 export function Summary({ job }: { job: Job }) {
   const known = job.progress !== null;
   const [howLong, length] = tookOrRuns(job);
@@ -62,8 +67,10 @@ export function Summary({ job }: { job: Job }) {
     <section class="panel summary" aria-label="Progress">
       <div class="summary-head">
         <div class="big-percent" role="progressbar" aria-label="Progress" aria-valuemin={0} aria-valuemax={100}
-          aria-valuenow={known ? Math.round(job.progress! * 100) : undefined}>
-          {known ? percent(job.progress) : "open"}
+          aria-valuenow={known ? Math.round(job.progress! * 100) : undefined}
+          aria-valuetext={known ? percent(job.progress) : "the end is not known yet"}>
+          {percent(job.progress ?? soFar(job))}
+          {!known && <span>of what came so far</span>}
         </div>
         <Fates job={job} />
       </div>
