@@ -120,10 +120,10 @@ int client_begin(struct client *client, const struct client_command *command, in
 	return next == ARGS_DONE ? client_end(client, EXIT_OK) : -1;
 }
 
-int client_open(struct client *client)
+int client_open_with(struct client *client, int interrupt_fd)
 {
 	const struct remote_config config = {
-		.url = client->server, .token = client->token, .interrupt_fd = client->signal_fd
+		.url = client->server, .token = client->token, .interrupt_fd = interrupt_fd
 	};
 	struct error err;
 
@@ -132,14 +132,39 @@ int client_open(struct client *client)
 	return client_fail(client, &err, err.code == ERR_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE);
 }
 
+int client_open(struct client *client)
+{
+	return client_open_with(client, client->signal_fd);
+}
+
+/* What kept standard output from being written first; 0: nothing. */
+static int output_errno;
+
+static int output_failed(void)
+{
+	if (output_errno == 0)
+		output_errno = errno;
+	return -1;
+}
+
+int client_write(const void *bytes, size_t len)
+{
+	return fwrite(bytes, 1, len, stdout) == len ? 0 : output_failed();
+}
+
+int client_flush(void)
+{
+	return fflush(stdout) == 0 ? 0 : output_failed();
+}
+
 /* Who reads our output may leave early, as `head` does: then end as if SIGPIPE had come. */
 static int end_output(const struct client *client, int code)
 {
-	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if (client_flush() == 0 && !ferror(stdout))
 		return code;
-	if (errno == EPIPE)
+	if (output_errno == EPIPE)
 		return EXIT_SIGNAL + SIGPIPE;
+	errno = output_errno;
 	fprintf(stderr, "%s: the output cannot be written: %m\n", client->command->name);
 	return EXIT_FAILED;
 }
@@ -197,14 +222,22 @@ int client_missing(const struct client *client, const char *what)
 	return EXIT_USAGE;
 }
 
-int client_refused(const struct client *client, const struct remote_reply *reply)
+int client_refused_at(const struct client *client, const struct remote_reply *reply,
+	const char *where, uint64_t first_line)
 {
 	struct buf text = BUF_INIT;
 
-	if (problem_text(client->remote, reply, 0, &text) == 0 && buf_append(&text, "", 1) == 0)
-		fprintf(stderr, "%s: %s\n", client->command->name, text.data);
+	if (problem_text(client->remote, reply, first_line, &text) == 0 &&
+		buf_append(&text, "", 1) == 0)
+		fprintf(stderr, "%s: %s%s%s\n", client->command->name, where,
+			*where != '\0' ? ": " : "", text.data);
 	buf_done(&text);
 	return problem_is_mistake(reply) ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int client_refused(const struct client *client, const struct remote_reply *reply)
+{
+	return client_refused_at(client, reply, "", 0);
 }
 
 int client_failed_call(
@@ -292,9 +325,8 @@ int client_put_json(const char *json, size_t len)
 	int result = 0;
 
 	if (!client_is_terminal())
-		return fwrite(json, 1, len, stdout) == len ? 0 : -1;
-	if (shown_json(json, len, &shown) < 0 ||
-		fwrite(shown.data, 1, shown.len, stdout) != shown.len)
+		return client_write(json, len);
+	if (shown_json(json, len, &shown) < 0 || client_write(shown.data, shown.len) < 0)
 		result = -1;
 	buf_done(&shown);
 	return result;
@@ -307,13 +339,12 @@ int client_put_value(const json_t *value)
 
 	if (text == NULL)
 		return -1;
-	return client_put_json(text, strlen(text)) < 0 || putchar('\n') == EOF ? -1 : 0;
+	return client_put_json(text, strlen(text)) < 0 ? -1 : client_write("\n", 1);
 }
 
 int client_put_page(struct page *page)
 {
-	bool good = !page->failed &&
-		    fwrite(page->text.data, 1, page->text.len, stdout) == page->text.len;
+	bool good = !page->failed && client_write(page->text.data, page->text.len) == 0;
 
 	page_done(page);
 	return good ? EXIT_OK : EXIT_FAILED;

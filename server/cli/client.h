@@ -45,6 +45,8 @@ int client_begin(struct client *client, const struct client_command *command, in
 	char **argv, void *arg);
 /* Makes `remote`; same returns. */
 int client_open(struct client *client);
+/* With a descriptor that ends calls when it can be read, instead of signal_fd. */
+int client_open_with(struct client *client, int interrupt_fd);
 /* Everything is given back; answers `code`, or what the end of the output made of it. */
 int client_end(struct client *client, int code);
 
@@ -62,6 +64,9 @@ int client_fail(const struct client *client, const struct error *err, int code);
 int client_missing(const struct client *client, const char *what);
 /* The reply says no: the problem to stderr; returns the exit code that this is. */
 int client_refused(const struct client *client, const struct remote_reply *reply);
+/* The same about `where` (a file), the lines of which are counted from `first_line`. */
+int client_refused_at(const struct client *client, const struct remote_reply *reply,
+	const char *where, uint64_t first_line);
 /* The call that failed with `err`, the same. */
 int client_failed_call(
 	struct client *client, const struct remote_reply *reply, const struct error *err);
@@ -81,9 +86,25 @@ int client_find_job(
 /* A request's path: `format` with the id. Owner: caller, by mem_free(); NULL without memory. */
 char *client_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* How long a server may be away: --retry-for, "2m". ERR_BAD_REQUEST. */
+#define CLIENT_RETRY_ROW(key, group)                                                                  \
+	{                                                                                             \
+		"retry-for", key, "TIME", 0,                                                          \
+			"how long to go on trying while the server does not answer (default: 2 min)", \
+			group                                                                         \
+	}
+int client_take_patience(const char *value, uint64_t *ret_ms, struct error *err);
+/* Says on stderr that it is being tried again, or (NULL) that it goes on. `arg`: the client. */
+void client_trouble(void *arg, const char *why);
+/* What a job came to, on stderr, unless all is well: EXIT_OK or EXIT_FAILED. */
+int client_outcome(const struct client *client, const json_t *job);
+
 /* The terminal that standard output is; blocks and colour as its user wants them. */
 void client_style(struct view_style *ret);
 bool client_is_terminal(void);
+/* To standard output; -1 and client_end() will say why not. */
+int client_write(const void *bytes, size_t len);
+int client_flush(void);
 /* JSON to standard output, harmless where that is a terminal. */
 int client_put_json(const char *json, size_t len);
 int client_put_value(const json_t *value);

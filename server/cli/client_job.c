@@ -5,10 +5,14 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/units.h"
+#include "client/shown.h"
 
 #define ID_LEN 28
 #define NAMED  5 /* of those that a word may mean */
 #define PAGE   1000
+
+#define PATIENCE_MAX_MS (365ull * 24 * 60 * 60 * 1000)
 
 /* What has been found so far. */
 struct search {
@@ -130,4 +134,59 @@ int client_find_job(struct client *client, const char *word, char ret_id[static 
 		return say_many(client, &search);
 	snprintf(ret_id, CLIENT_ID_SIZE, "%s", search.ids[0]);
 	return EXIT_OK;
+}
+
+/* ---- what becomes of it ---- */
+
+int client_take_patience(const char *value, uint64_t *ret_ms, struct error *err)
+{
+	struct error why;
+
+	if (unit_parse(UNIT_MS, value, ret_ms, &why) < 0)
+		return error_set(err, ERR_BAD_REQUEST, "--retry-for: %s", why.text);
+	if (*ret_ms > PATIENCE_MAX_MS)
+		return error_set(err, ERR_BAD_REQUEST, "--retry-for: at most 365d");
+	return 0;
+}
+
+void client_trouble(void *arg, const char *why)
+{
+	const struct client *client = arg;
+
+	if (why == NULL)
+		fprintf(stderr, "%s: it goes on\n", client->command->name);
+	else
+		fprintf(stderr, "%s: %s; trying again\n", client->command->name, why);
+}
+
+static void say_why(const struct client *client, const json_t *job)
+{
+	struct buf text = BUF_INIT;
+	const json_t *error = json_object_get(job, "error");
+	const char *detail = view_string(error, "detail");
+
+	if (shown_text(*detail != '\0' ? detail : view_string(error, "title"), &text) == 0 &&
+		buf_append(&text, "", 1) == 0)
+		fprintf(stderr, "%s: the job %s %s%s%s\n", client->command->name,
+			view_string(job, "id"), view_string(job, "state"),
+			text.len > 1 ? ": " : "", text.data);
+	buf_done(&text);
+}
+
+int client_outcome(const struct client *client, const json_t *job)
+{
+	double failed = view_number(job, "counts", "failed");
+	char some[SHOWN_SIZE], all[SHOWN_SIZE];
+
+	if (strcmp(view_string(job, "state"), "succeeded") != 0) {
+		say_why(client, job);
+		return EXIT_FAILED;
+	}
+	if (failed <= 0)
+		return EXIT_OK;
+	shown_count((uint64_t)failed, some);
+	shown_count((uint64_t)view_number(job, "input", "received"), all);
+	fprintf(stderr, "%s: %s of %s items failed; 'leat failures %s' says why\n",
+		client->command->name, some, all, view_string(job, "id"));
+	return EXIT_FAILED;
 }

@@ -39,8 +39,11 @@ int command_new_stage(int argc, char **argv);
 int command_test_stage(int argc, char **argv);
 int command_health(int argc, char **argv);
 /* Those that talk to a server: cli/client.h. */
+int command_submit(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_results(int argc, char **argv);
+int command_failures(int argc, char **argv);
 int command_retry(int argc, char **argv);
 int command_scale(int argc, char **argv);
 int command_pause(int argc, char **argv);

@@ -33,7 +33,7 @@ static json_t *parse_pipeline(const char *text, struct mistakes *mistakes, struc
 	return definition_from_short(text, mistakes);
 }
 
-static bool is_scaling(const char *set)
+bool run_words_is_scaling(const char *set)
 {
 	return strncmp(set, "workers.", 8) == 0 || strncmp(set, "queue.", 6) == 0;
 }
@@ -62,17 +62,16 @@ static void apply_sets(const struct run_words *words, json_t *root,
 	struct mistakes *mistakes)
 {
 	for (unsigned i = 0; i < words->set_count; i++)
-		if (is_scaling(words->sets[i]) == (definition != NULL))
+		if (run_words_is_scaling(words->sets[i]) == (definition != NULL))
 			apply_set(words->sets[i], root, definition, rules, mistakes);
 }
 
-static int apply_order(const struct run_words *words, json_t *root)
+/* What `leat run` takes for granted. */
+static int default_order(json_t *root)
 {
-	if (words->order != NULL)
-		return json_object_set_new(root, "order", json_string(words->order));
-	if (json_object_get(root, "order") == NULL)
-		return json_object_set_new(root, "order", json_string("input"));
-	return 0;
+	if (!json_is_object(root) || json_object_get(root, "order") != NULL)
+		return 0;
+	return json_object_set_new(root, "order", json_string("input"));
 }
 
 /* `failures`: allocations that had failed before; what had no memory looks like a mistake. */
@@ -85,11 +84,9 @@ static int has_mistakes(struct mistakes *mistakes, unsigned failures, struct err
 	return error_set(err, ERR_DEFINITION, "the pipeline is wrong");
 }
 
-int run_definition(const struct run_words *words, const struct catalog *catalog,
-	const struct definition_rules *rules, struct mistakes *mistakes,
-	struct definition **ret, struct error *err)
+int run_definition_tree(const struct run_words *words, struct mistakes *mistakes, json_t **ret,
+	struct error *err)
 {
-	struct definition *definition;
 	json_auto_t *root = NULL;
 	unsigned failures = mem_failures();
 
@@ -99,11 +96,28 @@ int run_definition(const struct run_words *words, const struct catalog *catalog,
 		return has_mistakes(mistakes, failures, err);
 	if (root == NULL)
 		return -1;
-	if (json_is_object(root) && apply_order(words, root) < 0)
+	if (json_is_object(root) && words->order != NULL &&
+		json_object_set_new(root, "order", json_string(words->order)) < 0)
 		return error_no_memory(err);
-	apply_sets(words, root, NULL, rules, mistakes);
+	apply_sets(words, root, NULL, NULL, mistakes);
 	if (mistakes->count > 0)
 		return has_mistakes(mistakes, failures, err);
+	*ret = json_incref(root);
+	return 0;
+}
+
+int run_definition(const struct run_words *words, const struct catalog *catalog,
+	const struct definition_rules *rules, struct mistakes *mistakes,
+	struct definition **ret, struct error *err)
+{
+	struct definition *definition;
+	json_auto_t *root = NULL;
+	unsigned failures = mem_failures();
+
+	if (run_definition_tree(words, mistakes, &root, err) < 0)
+		return -1;
+	if (default_order(root) < 0)
+		return error_no_memory(err);
 	if (definition_parse(root, catalog, rules, mistakes, &definition, err) < 0)
 		return -1;
 	apply_sets(words, NULL, definition, rules, mistakes);

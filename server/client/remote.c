@@ -419,6 +419,7 @@ static bool may_pass(CURLcode result)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_PARTIAL_FILE:
+	case CURLE_SEND_FAIL_REWIND: /* curl wanted to try again by itself */
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
 		return true;

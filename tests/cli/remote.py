@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import re
 
 from line import *
+from support.server import Log
 
 
 def url(server):
@@ -66,3 +67,31 @@ def impostor(t, status, kind, body):
         thread.join()
     t.cleanup.append(end)
     return server
+
+
+# -- servers that go away ---------------------------------------------------------------
+
+
+def steady(t, **options):
+    """A server on a port that it will have again after a restart: not one of those that the
+    kernel gives away to others."""
+    for port in random.Random(os.getpid() + time.monotonic_ns()).sample(range(12000, 32000), 200):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        server = t.server({"listen": f"127.0.0.1:{port}", **options}, start=False)
+        try:
+            return server.start()
+        except AssertionError:  # somebody was faster
+            continue
+    raise AssertionError("no port is free")
+
+
+def received(api, job_id):
+    return expect.status(api.get(f"/v1/jobs/{job_id}"), 200).json()["input"]["received"]
+
+
+def watch_stderr(t, process):
+    """Reads stderr in a thread, so that a client that says much is never stopped by it."""
+    return Log(process.stderr)
