@@ -18,7 +18,8 @@ def begin():
     """A run makes its record anew."""
     path = os.environ.get("LEAT_TRAFFIC")
     if path:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        path = os.environ["LEAT_TRAFFIC"] = os.path.abspath(path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb"):
             pass
 
