@@ -7,6 +7,7 @@ import { exempt } from "./exempt.mjs";
 
 const doc = await document();
 const heard = new Map(doc.operations.map((operation) => [operation.id, { count: 0, statuses: new Set(), mistakes: [] }]));
+const refusals = new Set(); // "type: detail" of every problem with 503
 const elsewhere = { count: 0, mistakes: [] };
 
 // As it was meant: only what is not UTF-8, or packed, is recorded as bytes.
@@ -73,6 +74,8 @@ function check(line) {
 	const all = heard.get(operation.id);
 	all.count++;
 	all.statuses.add(String(line.status));
+	if (line.status === 503 && reply.body.includes("/problems/"))
+		refusals.add(`${JSON.parse(reply.body).type}: ${JSON.parse(reply.body).detail}`);
 	all.mistakes.push(...doc.replyMistakes(operation, reply).map(about));
 	// What was refused may have been wrong on purpose.
 	if (line.status < 400)
@@ -100,3 +103,9 @@ for (const operation of doc.operations)
 
 		assert.deepEqual(missing, [], "statuses that no test reaches");
 	});
+
+test("what the document shows of a server that drains was heard", () => {
+	const { value } = doc.at(["components", "responses", "Unavailable", "content", "application/problem+json", "examples", "draining"]);
+
+	assert.ok(refusals.has(`${value.type}: ${value.detail}`), [...refusals].join("\n"));
+});

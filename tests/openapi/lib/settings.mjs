@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Document } from "./document.mjs";
 
-function setting(name) {
+export function setting(name) {
 	const value = process.env[name];
 
 	if (!value)
