@@ -54,8 +54,8 @@ export async function run(baseUrl: string): Promise<{ job: Job; results: unknown
 export function refuses(client: ReturnType<typeof createClient<paths>>): void {
 	// @ts-expect-error: there is no such path
 	void client.GET("/v1/job");
-	// @ts-expect-error: a stage has no `worker`
-	void client.POST("/v1/jobs", { body: { stages: [{ use: "pass", worker: 3 }] } });
+	// @ts-expect-error: workers are counted
+	void client.POST("/v1/jobs", { body: { stages: [{ use: "pass", workers: "3" }] } });
 	// @ts-expect-error: there is no such state
 	void client.GET("/v1/jobs", { params: { query: { state: "asleep" } } });
 	// @ts-expect-error: the id is missing
