@@ -1,6 +1,5 @@
 #include "engine/metrics.h"
 
-#include "base/clock.h"
 #include "base/role.h"
 #include "engine/internal.h"
 
@@ -9,13 +8,12 @@ struct traffic *engine_traffic(struct engine *engine)
 	return &engine->traffic;
 }
 
-/* ---- live jobs; each one's lock held ---- */
+/* ---- live jobs; each one's lock held; shares of time are as of the last tick ---- */
 
-static void add_stage(struct stage_metrics *stage, struct stage_run *run, uint64_t now_ns)
+static void add_stage(struct stage_metrics *stage, const struct stage_run *run)
 {
 	const struct queue *queue = &run->queue;
 
-	stage_run_account(run, now_ns);
 	stage->workers += run->workers;
 	stage->busy += run->active;
 	stage->queue_items += (uint64_t)queue->count + queue->delayed;
@@ -25,8 +23,7 @@ static void add_stage(struct stage_metrics *stage, struct stage_run *run, uint64
 	stage->delayed += queue->delayed;
 }
 
-static void add_pipeline(
-	struct engine_metrics *metrics, struct pipeline *pipeline, uint64_t now_ns)
+static void add_pipeline(struct engine_metrics *metrics, struct pipeline *pipeline)
 {
 	struct totals *totals = &pipeline->engine->totals;
 
@@ -34,7 +31,7 @@ static void add_pipeline(
 		struct stage_run *run = &pipeline->stages[at];
 
 		if (run->totals != NULL)
-			add_stage(&metrics->stages[run->totals - totals->stages], run, now_ns);
+			add_stage(&metrics->stages[run->totals - totals->stages], run);
 	}
 	totals_take(totals, pipeline);
 	metrics->backlog_bytes += pipeline->backlog_bytes;
@@ -44,8 +41,6 @@ static void add_pipeline(
 
 static void add_jobs(struct engine *engine, struct engine_metrics *metrics)
 {
-	uint64_t now_ns = clock_mono_ns();
-
 	LIST_EACH(&engine->live, link)
 	{
 		struct job *job = LIST_ENTRY(link, struct job, link);
@@ -56,7 +51,7 @@ static void add_jobs(struct engine *engine, struct engine_metrics *metrics)
 		if (job->pipeline == NULL)
 			continue;
 		pipeline_lock(job->pipeline);
-		add_pipeline(metrics, job->pipeline, now_ns);
+		add_pipeline(metrics, job->pipeline);
 		pthread_mutex_unlock(&job->pipeline->lock);
 	}
 }

@@ -39,6 +39,10 @@ static void take_counts(struct stage_totals *to, struct stage_run *run)
 {
 	const struct stage_counts *now = &run->counts, *told = &run->told;
 
+	if (now->in != told->in) { /* whatever is measured counts as dealt with */
+		tally_merge(&to->times, &run->times);
+		run->times = (struct tally){ 0 };
+	}
 	to->in += now->in - told->in;
 	to->out += now->out - told->out;
 	to->filtered += now->filtered - told->filtered;
@@ -57,8 +61,6 @@ static void take_times(struct stage_totals *to, struct stage_run *run)
 	run->told_busy = usage->busy_ns;
 	run->told_blocked = usage->blocked_ns;
 	run->told_starved = usage->starved_ns;
-	tally_merge(&to->times, &run->times);
-	run->times = (struct tally){ 0 };
 }
 
 void totals_take(struct totals *totals, struct pipeline *pipeline)
