@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "http/internal.h"
 #include "job/text.h"
 
@@ -21,6 +22,17 @@ static json_t *http_status(const struct http_server *server)
 		(json_int_t)config->idle_timeout_s);
 }
 
+/* Where the system tells it. */
+static void add_resident(json_t *memory)
+{
+	struct process_stat stat;
+
+	process_stat(&stat);
+	if (stat.resident_bytes > 0)
+		json_object_set_new(
+			memory, "rss_bytes", json_integer((json_int_t)stat.resident_bytes));
+}
+
 static void server_finish(struct request *request)
 {
 	const struct http_server *server = request->server;
@@ -34,6 +46,7 @@ static void server_finish(struct request *request)
 		json = NULL;
 	}
 	json_decref(status);
+	add_resident(json_object_get(json, "memory"));
 	request_reply_json(request, 200, json);
 }
 

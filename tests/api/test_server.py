@@ -41,6 +41,7 @@ def test_the_server_tells_about_itself(t):
     text = json.dumps(body)
     for word in ("uptime", "limits", "memory", "disk"):
         ok(word in text, f"nothing about {word} in {text[:500]}")
+    within(body["memory"]["rss_bytes"], 1 << 20, 1 << 40, "resident memory")
 
 
 def test_health(t):
