@@ -199,7 +199,7 @@ void engine_look(struct engine *engine);
 void engine_tell_all(struct engine *engine);
 void engine_check_drained(struct engine *engine);
 
-/* ---- operations on the ledger (ops.c) ---- */
+/* ---- operations on the ledger (ops.c, erase.c) ---- */
 
 /* Give the impatient their reply when the store cannot be written. */
 void ops_answer_impatient(struct engine *engine);
