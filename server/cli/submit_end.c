@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/json_parse.h"
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/submit.h"
@@ -120,24 +119,45 @@ static int code_of(struct submit *submit, struct follow *follow, enum follow_res
 	return results_code(&submit->client, follow, result);
 }
 
+/* Is the job still to take something? A job that is about to end is waited for. */
+static bool has_ended_badly(struct submit *submit, struct follow *follow)
+{
+	const char *state;
+
+	if (follow_look(follow) != FOLLOW_ALL)
+		return false;
+	state = view_string(follow->job, "state");
+	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
+		return false;
+	return follow_job(follow, NULL, NULL) == FOLLOW_ALL &&
+	       strcmp(view_string(follow->job, "state"), "succeeded") != 0;
+}
+
+static void follow_init_job(struct submit *submit, struct follow *follow)
+{
+	follow_init(follow, &(struct follow_config){ .remote = submit->client.remote,
+				    .job = submit->id,
+				    .what = "job",
+				    .patience_ms = submit->patience_ms,
+				    .interrupt_fd = submit->wake_fd,
+				    .arg = submit,
+				    .trouble = submit_trouble });
+}
+
 int submit_refused(struct submit *submit, const struct remote_reply *reply, const char *where,
 	uint64_t first_line)
 {
-	_auto_free_ char *path = client_path("/v1/jobs/%s", submit->id);
-	struct remote_reply now = REMOTE_REPLY_INIT;
-	json_auto_t *job = NULL;
-	struct error err;
+	struct follow follow;
+	int code;
 
-	if (reply->status == 409 && path != NULL &&
-		remote_call(submit->client.remote, &(struct remote_request){ .path = path },
-			&now, &err) == 0 &&
-		now.status == 200)
-		job = json_parse(now.body.data, now.body.len, JSON_ALLOW_NUL, NULL);
-	remote_reply_done(&now);
-	if (json_is_true(json_object_get(job, "done")) &&
-		strcmp(view_string(job, "state"), "succeeded") != 0)
-		return client_outcome(&submit->client, job);
-	return client_refused_at(&submit->client, reply, where, first_line);
+	if (reply->status != 409)
+		return client_refused_at(&submit->client, reply, where, first_line);
+	follow_init_job(submit, &follow);
+	code = has_ended_badly(submit, &follow)
+		       ? client_outcome(&submit->client, follow.job)
+		       : client_refused_at(&submit->client, reply, where, first_line);
+	follow_done(&follow);
+	return code;
 }
 
 /* Tried again like an upload; closing twice is closing once. */
@@ -182,13 +202,7 @@ static int follow_to_the_end(struct submit *submit, int code)
 	enum follow_result result;
 	struct follow follow;
 
-	follow_init(&follow, &(struct follow_config){ .remote = client->remote,
-				     .job = submit->id,
-				     .what = "job",
-				     .patience_ms = submit->patience_ms,
-				     .interrupt_fd = submit->wake_fd,
-				     .arg = submit,
-				     .trouble = submit_trouble });
+	follow_init_job(submit, &follow);
 	result = follow_job(&follow, on_job, submit);
 	code = MAX(code, code_of(submit, &follow, result));
 	if (result == FOLLOW_ALL) {

@@ -232,6 +232,11 @@ static enum follow_result look_at_job(struct follow *follow, bool wait)
 #define CALM_MS      200
 #define CALM_STEP_MS 10
 
+enum follow_result follow_look(struct follow *follow)
+{
+	return look_at_job(follow, false);
+}
+
 enum follow_result follow_job(
 	struct follow *follow, void (*seen)(void *arg, const json_t *job), void *arg)
 {

@@ -65,6 +65,8 @@ struct follow {
 void follow_init(struct follow *follow, const struct follow_config *config);
 void follow_done(struct follow *follow);
 enum follow_result follow_run(struct follow *follow);
+/* The job as it is now, in `job`. */
+enum follow_result follow_look(struct follow *follow);
 /* Only waits until the job is done, and leaves it in `job`; calls seen() with what it sees. */
 enum follow_result follow_job(
 	struct follow *follow, void (*seen)(void *arg, const json_t *job), void *arg);
