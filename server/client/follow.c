@@ -244,7 +244,7 @@ enum follow_result follow_job(
 	int calm_ms = 0;
 
 	for (;;) {
-		result = look_at_job(follow, true);
+		result = is_over(follow) ? FOLLOW_ALL : look_at_job(follow, true);
 		if (result != FOLLOW_ALL)
 			return result;
 		if (seen != NULL)
