@@ -219,7 +219,7 @@ export async function a_job_begins_as_another_one_was(t) {
 	await page.locator('.toast.bad', { hasText: 'cannot be had' }).waitFor();
 	page.wrong = page.wrong.filter((each) => !/404/.test(each));
 	await page.goto(`${server.url}/#/stages`);
-	await page.getByRole('link', { name: 'Use fail in a new job' }).click();
+	await page.getByRole('link', { name: 'Use in a new job: fail' }).click();
 	await until('the stage is added', async () =>
 		(await definition(page)).stages?.map((each) => each.use).join() === 'sha256,pass,fail');
 }

@@ -25,6 +25,9 @@ export async function values_are_changed_without_being_touched() {
 	eq(JSON.stringify(odd), '{"__proto__x":{"constructor":"y"}}');
 	eq(json.at({}, ['constructor']), undefined, 'only own members');
 	eq(json.same({ a: [1, { b: null }] }, { a: [1, { b: null }] }), true);
+	const unseen = { a: '\u202eb\u200b\u{e0041}\n' };
+	assert.match(json.written(unseen), /"\\u202eb\\u200b\\udb40\\udc41\\n"/);
+	eq(JSON.parse(json.written(unseen)), unseen, 'the same value in plain sight');
 	eq(json.same({ a: 1 }, { a: 1, b: undefined }), false);
 }
 

@@ -61,7 +61,7 @@ export function App() {
   const page = pages.find((each) => each.word === word);
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
-  const place = at.parts.join("/");
+  const place = [word, ...at.parts.slice(1)].join("/");
 
   useEffect(() => {
     document.title = page ? `${page.title} · leat` : "leat";

@@ -19,6 +19,8 @@ interface Shown extends Props {
   id: string;
   wrong: string | null;
   described: string;
+  /* inside a group that the label is about */
+  name?: string;
 }
 
 /* A mistake at the value itself or, for lists and the like, inside it. */
@@ -45,7 +47,7 @@ function placeholderOf(of: Field): string {
   return of.examples.length > 0 && !of.required ? of.examples[0]! : "";
 }
 
-function TextInput({ of, value, onChange, id, wrong, described, suggestions = [] }: Shown) {
+function TextInput({ of, value, onChange, id, wrong, described, name, suggestions = [] }: Shown) {
   const [text, type] = useText(of, value);
   const isNumber = of.kind === "number" || of.kind === "unit";
   const list = suggestions.length > 0 ? `${id}?` : undefined;
@@ -54,7 +56,7 @@ function TextInput({ of, value, onChange, id, wrong, described, suggestions = []
       <input id={id} class="input" type="text" value={text} list={list} spellcheck={false}
         autocomplete="off" inputMode={of.kind === "number" ? "decimal" : undefined}
         placeholder={placeholderOf(of)} required={of.required} aria-invalid={wrong !== null}
-        aria-describedby={described} data-number={isNumber || undefined}
+        aria-describedby={described} aria-label={name} data-number={isNumber || undefined}
         onInput={(event) => {
           type(event.currentTarget.value);
           onChange(valueOf(of, event.currentTarget.value));
@@ -67,12 +69,13 @@ function TextInput({ of, value, onChange, id, wrong, described, suggestions = []
   );
 }
 
-function TextArea({ of, value, onChange, id, wrong, described }: Shown) {
+function TextArea({ of, value, onChange, id, wrong, described, name }: Shown) {
   const [text, type] = useText(of, value);
   return (
     <textarea id={id} class="input mono" rows={of.kind === "list" ? 3 : 2} value={text}
       spellcheck={false} placeholder={of.kind === "list" ? "one a line" : placeholderOf(of)}
-      required={of.required} aria-invalid={wrong !== null} aria-describedby={described}
+      required={of.required} aria-label={name} aria-invalid={wrong !== null}
+      aria-describedby={described}
       onInput={(event) => {
         type(event.currentTarget.value);
         onChange(valueOf(of, event.currentTarget.value));
@@ -178,7 +181,7 @@ function Either(props: Shown) {
             }}>{each.label}</button>
         ))}
       </div>
-      {variant && <ByKind {...props} of={{ ...variant, required: of.required, label: of.label }} />}
+      {variant && <ByKind {...props} name={of.label} of={{ ...variant, required: of.required, label: of.label }} />}
     </div>
   );
 }

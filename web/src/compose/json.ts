@@ -73,3 +73,18 @@ export function parse(text: string): Json | undefined {
     return undefined;
   }
 }
+
+/* What JSON.stringify lets stand and nobody sees: zero-width, bidi marks and overrides, tags. */
+const UNSEEN =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+
+/* A value as text to read, to edit and to put into a command: the same value in plain sight. */
+export function written(value: Json): string {
+  return JSON.stringify(value, null, 2).replace(UNSEEN, (found) =>
+    Array.from({ length: found.length }, (_, at) =>
+      "\\u" + found.charCodeAt(at).toString(16).padStart(4, "0")).join(""));
+}
+
+export function isUnseen(text: string): boolean {
+  return text.search(UNSEEN) >= 0;
+}

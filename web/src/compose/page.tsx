@@ -29,7 +29,7 @@ const nameField = field("name", "text", { label: "Name", examples: ["orders, ton
 function useCatalogue(): void {
   useEffect(() => watch({
     events: null,
-    pollMs: 10_000,
+    pollMs: 5000,
     async read(signal) {
       const { items } = await api.stages(signal);
       catalogue.value = catalogueOf(items);

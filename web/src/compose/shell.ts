@@ -1,6 +1,6 @@
 /* The composed job as commands for a shell: what the page does, anybody's script can do. */
 import { quote } from "../curl";
-import type { JsonObject } from "./json";
+import { isUnseen, written, type JsonObject } from "./json";
 
 export interface Sent {
   /* as it is called on the user's disk */
@@ -23,6 +23,7 @@ export interface Story {
 
 /* To curl "-" is its input, and brackets in a name are a pattern unless -g says that they are not. */
 function file(name: string): string {
+  if (isUnseen(name) || /[\u0000-\u001f]/.test(name)) return "-T YOUR-FILE";
   const path = name.startsWith("-") ? `./${name}` : name;
   return `${/[[\]{}]/.test(name) ? "-g " : ""}-T ${quote(path)}`;
 }
@@ -40,7 +41,7 @@ function send(story: Story, input: Sent, last: boolean, curl: string): string {
 export function script(story: Story): string {
   const curl = story.token ? 'curl -sS -H "Authorization: Bearer $LEAT_TOKEN"' : "curl -sS";
   const jobs = `${story.origin}/v1/jobs`;
-  const body = JSON.stringify(story.definition, null, 2);
+  const body = written(story.definition);
   const lines = [`JOB=$(${curl} ${quote(jobs)} -d ${quote(body)} | cut -d '"' -f 4)`];
   if (!story.source) {
     const input = story.input.length > 0 ? story.input

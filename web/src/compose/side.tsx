@@ -127,7 +127,7 @@ function Commands() {
         <h2 id="commands-title">The same with curl</h2>
         <div class="actions"><Copy text={text} label="Copy the commands">Copy</Copy></div>
       </div>
-      <pre class="code" id="commands" tabIndex={0} role="region" aria-labelledby="commands-title"><bdi>{text}</bdi></pre>
+      <pre class="code" id="commands" tabIndex={0} role="region" aria-label="Commands"><bdi>{text}</bdi></pre>
     </section>
   );
 }

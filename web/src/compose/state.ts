@@ -6,7 +6,7 @@ import {
   draftOf, emptyDraft, inserted, kindOf, placeFor, replaced, type Catalogue, type Draft,
 } from "./draft";
 import { pasted, type Picked } from "./input";
-import { arrayAt, isObject, objectAt, parse, same, type Json, type JsonObject } from "./json";
+import { arrayAt, isObject, objectAt, parse, same, written, type Json, type JsonObject } from "./json";
 
 const KEPT = "leat.draft";
 
@@ -35,10 +35,10 @@ const typed = signal<string | null>(null);
 
 export const rawText = computed(() => {
   const text = typed.value;
-  if (text === null) return JSON.stringify(definition.value, null, 2);
+  if (text === null) return written(definition.value);
   const value = parse(text);
   return !isObject(value) || same(value, definition.value)
-    ? text : JSON.stringify(definition.value, null, 2);
+    ? text : written(definition.value);
 });
 
 export const rawWrong = computed(() => {

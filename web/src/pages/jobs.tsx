@@ -87,7 +87,7 @@ function Table({ jobs, live, sort, by }: TableProps) {
   const atEnd = span.to >= jobs.length;
   useEffect(() => {
     if (atEnd && live.list.size < MOST) live.more();
-  }, [atEnd, jobs.length, live.loading.value]);
+  }, [atEnd, jobs.length, live.list.size, live.loading.value]);
 
   const head = { sort, by };
   return (

@@ -51,7 +51,7 @@ function Trace({ values, label }: { values: number[]; label: string }) {
     `${((KEPT - values.length + index) * step).toFixed(2)},${(29 - (value / most) * 27).toFixed(2)}`);
   return (
     <svg class="trace" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label={label}>
-      {values.length > 1 && <polyline points={points.join(" ")} vectorEffect="non-scaling-stroke" />}
+      {values.length > 1 && <polyline points={points.join(" ")} vector-effect="non-scaling-stroke" />}
     </svg>
   );
 }
@@ -198,7 +198,7 @@ function Limits({ now }: { now: JsonObject }) {
         <h2 id="limits-title">Limits in force</h2>
         <span class="muted small">set by flag, environment or file: <code>leat serve --help</code></span>
       </div>
-      <div class="table-wrap" tabIndex={0} role="region" aria-labelledby="limits-title">
+      <div class="table-wrap" tabIndex={0} role="region" aria-label="Table of the limits">
         <table class="table limits">
           <thead><tr><th scope="col">Limit</th><th scope="col" class="number">Value</th><th scope="col">Bounds</th></tr></thead>
           <tbody>

@@ -59,7 +59,7 @@ function Stage({ stage }: { stage: StageKind }) {
         <span class={`kind ${stage.kind}`}>{stage.kind}</span>
         <span><Foreign text={stage.summary ?? ""} most={200} /></span>
         <div class="actions">
-          <a class="button small" href={href(["new"], { use: stage.name })} aria-label={`Use ${stage.name} in a new job`}>
+          <a class="button small" href={href(["new"], { use: stage.name })} aria-label={`Use in a new job: ${stage.name}`}>
             Use in a new job
           </a>
         </div>
