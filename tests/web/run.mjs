@@ -98,6 +98,9 @@ async function main() {
 	await within(30, browser.close()).catch(() => {});
 }
 
+// What a test left behind when it failed is told and changes nothing.
+process.on('unhandledRejection', (error) => console.log(indented(`later: ${error}`)));
+
 await main();
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -141,13 +141,19 @@ function List({ entries, kind, retry, open }: ListProps) {
 function useFresh(live: Records, job: Job, kind: Kind): void {
   const total = kind === "results" ? job.counts.results : job.counts.failed;
   const before = useRef(total);
+  const tried = useRef(0);
+  const loading = live.loading.value;
   useEffect(() => {
     const fewer = total < before.current;
-    before.current = total;
     const loaded = live.entries.peek().length;
+    before.current = total;
     if (fewer) void live.again();
-    else if (loaded < 100 && loaded < total) void live.more();
-  }, [total]);
+    /* As many as before may be others: what was retried and has failed again. Once a version. */
+    else if (!loading && tried.current !== job.version && loaded < 100 && loaded < total) {
+      tried.current = job.version;
+      void live.more();
+    }
+  }, [total, job.version, loading]);
 }
 
 function empty(job: Job, kind: Kind, loaded: number, searched: boolean): string | null {
