@@ -15,8 +15,6 @@ export type Connection = "connecting" | "live" | "polling" | "offline";
 
 /* How the page stands to the server, by what its last watch met. */
 export const connection = signal<Connection>("connecting");
-/* When the next try is due, in ms since the epoch, while offline. */
-export const nextTry = signal<number | null>(null);
 
 const POLL_MS = 2000;
 const STREAM_OPEN_MS = 5000; /* no reply's head by then: no stream can be had */
@@ -141,7 +139,6 @@ async function run(watch: Watch, signal: AbortSignal): Promise<void> {
       await watch.read(signal);
       if (signal.aborted) return;
       failures = 0;
-      nextTry.value = null;
       if (watch.events === null || Date.now() < streamFrom) {
         connection.value = watch.events === null ? "live" : "polling";
         await wait(watch.pollMs ?? POLL_MS, signal);
@@ -165,7 +162,6 @@ async function run(watch: Watch, signal: AbortSignal): Promise<void> {
       const ms = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)]!;
       failures += 1;
       connection.value = "offline";
-      nextTry.value = Date.now() + ms;
       await wait(ms, signal);
     }
   }

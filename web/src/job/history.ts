@@ -38,7 +38,7 @@ function sampleOf(job: Job, at: number): Sample {
     results: job.counts.results,
     failed: job.counts.failed,
     queues: job.stages.map((stage) => fill(stage.queue)),
-    stageIn: job.stages.map((stage) => stage.in),
+    stageIn: job.stages.map((stage) => stage.in || stage.out), /* a source takes nothing in */
   };
 }
 

@@ -89,16 +89,17 @@ function Stage({ job, stage, perSecond }: { job: Job; stage: StageStatus; perSec
   const holds = job.bottleneck === stage.name && !job.done;
   const stuck = job.stalled?.stage === stage.name;
   const kind = stageKinds.value.get(stage.use);
+  const what = [stage.use !== stage.name && stage.use, kind !== "map" && kind].filter(Boolean).join(", ");
+  const time = (us: number) => micros(stage.latency_us.max > 0 ? us : null);
   return (
     <li class={`flow-stage${holds ? " bottleneck" : ""}${stuck ? " stuck" : ""}`}
       aria-label={`Stage ${stage.name}`} data-stage={stage.name}>
       {stuck ? <span class="flag bad">stalled</span> : holds && <span class="flag">bottleneck</span>}
       <div class="flow-head">
         <h3><Foreign text={stage.name} most={60} /></h3>
-        {stage.use !== stage.name && <span class="muted small"><Foreign text={stage.use} most={60} /></span>}
-        {kind && kind !== "map" && <span class="label">{kind}</span>}
-        {!job.done && <span class="flow-rate" title="Items a second that it takes in">{rate(perSecond)}</span>}
+        {!job.done && <span class="flow-rate" title="Items a second">{rate(perSecond)}</span>}
       </div>
+      {what !== "" && <div class="flow-what"><Foreign text={what} most={60} /></div>}
       {job.done ? <div class="small muted">{plural(stage.workers, "worker")}</div> : (
         <>
           <div class="flow-workers">
@@ -113,9 +114,9 @@ function Stage({ job, stage, perSecond }: { job: Job; stage: StageStatus; perSec
         <Fact name="in" value={short(stage.in)} />
         <Fact name="out" value={short(stage.out)} />
         <Fact name="failed" value={short(stage.failed)} bad={stage.failed > 0} />
-        <Fact name="p50" value={micros(stage.latency_us.p50)} />
-        <Fact name="p99" value={micros(stage.latency_us.p99)} />
-        <Fact name="max" value={micros(stage.latency_us.max)} />
+        <Fact name="p50" value={time(stage.latency_us.p50)} />
+        <Fact name="p99" value={time(stage.latency_us.p99)} />
+        <Fact name="max" value={time(stage.latency_us.max)} />
         {stage.filtered > 0 && <Fact name="filtered" value={short(stage.filtered)} />}
         {stage.retries > 0 && <Fact name="retries" value={short(stage.retries)} />}
       </dl>

@@ -1,7 +1,7 @@
 /* How far a job is: one bar of what became of its items, and the figures beside it. */
 import { age, bytes, clockTime, count, duration, percent, plural, rate } from "../format";
 import { finished } from "./history";
-import type { Job } from "../types";
+import type { Job, StageStatus } from "../types";
 import { now } from "../ui/clock";
 
 type Fate = "succeeded" | "filtered" | "failed" | "cancelled" | "running" | "pending";
@@ -91,6 +91,20 @@ export function Summary({ job }: { job: Job }) {
   );
 }
 
+function waits(job: Job): boolean {
+  return job.state === "running" && job.input.state === "open" && finished(job) === job.input.received;
+}
+
+/* Workers that could work and do not are held by a rate, or by the machine. */
+function whyItHolds(stage: StageStatus): string {
+  const { busy, workers } = stage;
+  if (busy >= workers / 2)
+    return `its ${plural(workers, "worker")} ${workers === 1 ? "is" : "are"} busy ${percent(stage.time.busy)} of the ` +
+      "time while items wait in front of it. More workers there make it faster, as far as the machine goes.";
+  return `items wait in front of it, there is room behind it, and ${count(busy)} of ${plural(workers, "worker")} ` +
+    "are at work: its rate, or the machine, is the limit.";
+}
+
 /* What a person should know before anything else. */
 export function Notices({ job }: { job: Job }) {
   const slow = job.stages.find((stage) => stage.name === job.bottleneck);
@@ -107,11 +121,15 @@ export function Notices({ job }: { job: Job }) {
           <bdi>{job.stalled.stage}</bdi>: {job.stalled.reason}
         </div>
       )}
+      {waits(job) && (
+        <div class="notice">
+          {job.input.received > 0 ? "Everything that came in is done." : "Nothing has come in yet."} The job waits for{" "}
+          {job.input.received > 0 ? "more items" : "items"}, or for its input to be closed: then it ends.
+        </div>
+      )}
       {slow && !job.done && (
         <div class="notice warn">
-          <strong><bdi>{slow.name}</bdi> holds this job up:</strong> its {plural(slow.workers, "worker")}{" "}
-          {slow.workers === 1 ? "is" : "are"} busy {percent(slow.time.busy)} of the time while items wait in
-          front of it. More workers there make it faster, as far as the machine goes.
+          <strong><bdi>{slow.name}</bdi> holds this job up:</strong> {whyItHolds(slow)}
         </div>
       )}
     </>

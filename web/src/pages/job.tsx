@@ -82,7 +82,7 @@ function Header({ job }: { job: Job }) {
     <div class="page-head">
       <div class="job-title">
         <div class="small muted"><a href="#/jobs">Jobs</a> / <span class="mono">{job.id}</span></div>
-        <h1><Foreign text={job.name || job.id} most={200} /> <StateBadge state={job.state} /></h1>
+        <h1><Foreign text={job.name || job.id} most={120} /> <StateBadge state={job.state} /></h1>
         {Object.keys(job.labels).length > 0 && (
           <div class="labels">
             {Object.entries(job.labels).slice(0, 20).map(([key, value]) => (
