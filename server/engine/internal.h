@@ -26,7 +26,6 @@ struct job {
 	struct engine *engine;
 	struct id id;
 	char id_text[ID_TEXT_SIZE];
-	char traceparent[TRACE_TEXT_SIZE], trace_id[TRACE_ID_SIZE];
 	struct definition *def;
 	struct pipeline *pipeline; /* NULL once the job is done, or where it never ran */
 
@@ -71,6 +70,7 @@ struct job {
 	bool stalled;
 	char stalled_stage[72];
 	char stalled_reason[160];
+	char traceparent[TRACE_TEXT_SIZE], trace_id[TRACE_ID_SIZE]; /* of the record */
 	uint64_t stalled_since_ms;
 };
 

@@ -118,7 +118,6 @@ struct pipeline {
 	struct id id;
 	char id_text[ID_TEXT_SIZE];
 	char traceparent[TRACE_TEXT_SIZE]; /* written once, before `traced` */
-	atomic_bool traced;
 	const struct definition *def;
 
 	struct stage_run *stages;
@@ -145,6 +144,7 @@ struct pipeline {
 
 	/* flow */
 	bool paused, stopped, no_feed;
+	atomic_bool traced;
 	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush,
 	 * and with that flush on disk (or dropped with its refused block) */
 	uint64_t fed, begun, over, over_released, settled;

@@ -226,7 +226,7 @@ def other_things(t, server):
     ask("retry", 200, "POST", f"{job.path}/failures/retry", {})
     client.done(job)
     eq(len(client.read(job, "failures")), len(failures), "failures after they were retried")
-    for path in ("/v1/stages", "/v1/server", "/readyz", "/openapi.json"):
+    for path in ("/v1/stages", "/v1/server", "/readyz", "/openapi.json", "/metrics"):
         client.until_answered(path, lambda: api.get(path), {200, 404})
     run = client.until_answered("run", lambda: api.post(RUN, ndjson(VALUES), {
         "Content-Type": NDJSON}), {200})
