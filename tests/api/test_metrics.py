@@ -264,6 +264,16 @@ def test_every_cap_is_a_metric(t):
        (7, 1 << 24, 100), "caps that were set")
 
 
+def test_every_setting_that_is_a_bound_is_a_metric(t):
+    said = subprocess.run([t.settings.program, "serve", "--print-config"], capture_output=True,
+                          timeout=30 * t.slow, check=True)
+    bounds = [key.replace("_", "-") for key in json.loads(said.stdout) if key.endswith("_max")]
+    ok(len(bounds) > 12, f"only {bounds}")
+    helps = " ".join(scrape(t.api).helps.values())
+    for name in bounds + ["map-size", "hot-bytes", "connection-memory"]:
+        ok(name in helps, f"the setting {name} bounds something and is no metric")
+
+
 def test_the_process_is_described(t):
     server = t.server()
     m = scrape(t.client(server))
