@@ -87,8 +87,11 @@ static bool too_deep(const char *bytes, size_t len)
 
 static int say_invalid(const yyjson_read_err *bad, size_t len, struct error *err)
 {
+	/* The pool has room for every right text of this length, so this is none: a value that
+	 * is not ended may take more. */
 	if (bad->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-		return error_no_memory(err);
+		return error_set(err, ERR_ITEM_INVALID,
+			"not JSON: its arrays and objects are not ended");
 	if (bad->pos >= len)
 		return error_set(err, ERR_ITEM_INVALID,
 			"not JSON: it ends too early, after %zu bytes", len);

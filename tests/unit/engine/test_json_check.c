@@ -118,6 +118,19 @@ Test(json_check, allows_1024_levels_and_no_more)
 	free(deepest);
 }
 
+/* It takes more memory than any right text of its length; that is no want of memory. */
+Test(json_check, refuses_arrays_without_an_end_as_what_they_are)
+{
+	struct error err;
+	char text[4000];
+
+	memset(text, '[', sizeof(text));
+	for (size_t len = 1; len <= sizeof(text); len += 37) {
+		cr_assert_eq(check_copy(text, len, &err), -1, "%zu were taken", len);
+		cr_assert_eq(err.code, ERR_ITEM_INVALID, "%zu: %s", len, err.text);
+	}
+}
+
 Test(json_check, takes_a_wide_item_with_many_brackets)
 {
 	struct buf text = BUF_INIT;
