@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{ "submit", "make a job on a server and send it items", command_submit },
 	{ "ls", "list the jobs of a server", command_ls },
 	{ "show", "show a job", command_show },
+	{ "watch", "watch a job, or all of them", command_watch },
 	{ "results", "write the results of a job", command_results },
 	{ "failures", "write the failed items of a job", command_failures },
 	{ "retry", "run failed items of a job again", command_retry },

@@ -152,6 +152,11 @@ int client_write(const void *bytes, size_t len)
 	return fwrite(bytes, 1, len, stdout) == len ? 0 : output_failed();
 }
 
+bool client_output_failed(void)
+{
+	return output_errno != 0;
+}
+
 int client_flush(void)
 {
 	return fflush(stdout) == 0 ? 0 : output_failed();
@@ -197,13 +202,21 @@ int client_catch_signals(struct client *client, int also, int also2)
 	return client->signal_fd >= 0 ? 0 : -1;
 }
 
-int client_signal(struct client *client)
+int client_next_signal(struct client *client)
 {
 	struct signalfd_siginfo info;
+
+	if (read(client->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
+int client_signal(struct client *client)
+{
 	int found = 0;
 
-	while (read(client->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		found = (int)info.ssi_signo;
+	for (int number; (number = client_next_signal(client)) != 0;)
+		found = number;
 	return found;
 }
 
@@ -303,9 +316,15 @@ bool client_is_terminal(void)
 	return known > 0;
 }
 
+bool client_is_dumb(void)
+{
+	const char *term = variable("TERM");
+
+	return term != NULL && strcmp(term, "dumb") == 0;
+}
+
 void client_style(struct view_style *ret)
 {
-	const char *term = getenv("TERM");
 	struct winsize window;
 
 	*ret = (struct view_style){ .columns = COLUMNS_OF_A_FILE };
@@ -315,8 +334,7 @@ void client_style(struct view_style *ret)
 			       ? window.ws_col
 			       : COLUMNS_USUAL;
 	ret->blocks = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	ret->color =
-		variable("NO_COLOR") == NULL && (term == NULL || strcmp(term, "dumb") != 0);
+	ret->color = variable("NO_COLOR") == NULL && !client_is_dumb();
 }
 
 int client_put_json(const char *json, size_t len)

@@ -57,6 +57,8 @@ int client_end(struct client *client, int code);
 int client_catch_signals(struct client *client, int also, int also2);
 /* The signal that came, 0: none; of several the last one. */
 int client_signal(struct client *client);
+/* One after the other. */
+int client_next_signal(struct client *client);
 
 /* "leat ls: …" to stderr; returns `code`. */
 int client_fail(const struct client *client, const struct error *err, int code);
@@ -102,9 +104,11 @@ int client_outcome(const struct client *client, const json_t *job);
 /* The terminal that standard output is; blocks and colour as its user wants them. */
 void client_style(struct view_style *ret);
 bool client_is_terminal(void);
+bool client_is_dumb(void);
 /* To standard output; -1 and client_end() will say why not. */
 int client_write(const void *bytes, size_t len);
 int client_flush(void);
+bool client_output_failed(void);
 /* JSON to standard output, harmless where that is a terminal. */
 int client_put_json(const char *json, size_t len);
 int client_put_value(const json_t *value);

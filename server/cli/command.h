@@ -42,6 +42,7 @@ int command_health(int argc, char **argv);
 int command_submit(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_watch(int argc, char **argv);
 int command_results(int argc, char **argv);
 int command_failures(int argc, char **argv);
 int command_retry(int argc, char **argv);

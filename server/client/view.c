@@ -217,7 +217,11 @@ static void put_latency(struct page *page, double us, unsigned columns)
 {
 	char text[SHOWN_SIZE];
 
-	if (us < 1000)
+	if (us <= 0)
+		snprintf(text, sizeof(text), "-");
+	else if (us < 1)
+		snprintf(text, sizeof(text), "<1 µs");
+	else if (us < 1000)
 		snprintf(text, sizeof(text), "%.0f µs", us);
 	else if (us < 1e6)
 		snprintf(text, sizeof(text), "%.1f ms", us / 1e3);
