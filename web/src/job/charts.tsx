@@ -1,6 +1,6 @@
 /* Throughput, queues and memory of the last minutes, as far as they were watched. */
 import { bytes, percent, rate } from "../format";
-import { Chart, type Mark } from "../ui/chart";
+import { Chart, type Mark, type Series } from "../ui/chart";
 import type { Job } from "../types";
 import { historyOf, rates, type Sample } from "./history";
 import { memoryOf } from "./memory";
@@ -28,9 +28,9 @@ export function Charts({ job }: { job: Job; drawn: number }) {
   const marks = marksOf(job.id);
   const per = (count: (sample: Sample) => number) => smooth(rates(samples, count));
   const memory = memoryOf(samples.map((sample) => sample.at));
-  const series = [
+  const series: Series[] = [
     { name: "items finished", values: per((sample) => sample.finished) },
-    { name: "results", values: per((sample) => sample.results) },
+    { name: "results", values: per((sample) => sample.results), dashed: true },
   ];
   if (job.counts.failed > 0) series.push({ name: "failed", values: per((sample) => sample.failed) });
   return (

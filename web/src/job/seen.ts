@@ -33,7 +33,8 @@ export function changes(before: Job, after: Job, at: number): Seen[] {
     seen.push({ at, kind: "state", text: `input closed with ${plural(after.input.received, "item")}` });
   if (before.state !== after.state)
     seen.push({
-      at, kind: after.state === "failed" ? "bad" : "state", mark: after.state,
+      at, kind: after.state === "failed" ? "bad" : "state",
+      mark: after.state === "finishing" ? undefined : after.state,
       text: `${before.state} → ${after.state}${after.error ? ": " + (after.error.detail ?? after.error.title) : ""}`,
     });
   for (const stage of after.stages) {

@@ -9,6 +9,7 @@ import { isDark } from "../theme";
 export interface Series {
   name: string;
   values: (number | null)[];
+  dashed?: boolean; /* where it may lie on another */
 }
 
 export interface Mark {
@@ -31,7 +32,7 @@ interface Props {
 }
 
 const HEIGHT = 160;
-const SHOWN_S = 60; /* at least that long */
+const SHOWN_S = 30; /* at least that long */
 const POWERS = Array.from({ length: 45 }, (_, power) => 2 ** power);
 export const COLOURS = 6;
 
@@ -51,7 +52,9 @@ function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
   ctx.save();
   ctx.strokeStyle = colour("--muted");
   ctx.fillStyle = colour("--muted");
+  ctx.textAlign = "left";
   ctx.font = `${11 * devicePixelRatio}px ${colour("--sans")}`;
+  const ends = [0, 0, 0, 0]; /* of the words in each row: they must not run into one another */
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   for (const mark of marks) {
     const x = Math.round(plot.valToPos(mark.at, "x", true));
@@ -60,9 +63,12 @@ function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    const left = x + ctx.measureText(mark.text).width + 8 > bbox.left + bbox.width;
-    ctx.textAlign = left ? "right" : "left";
-    ctx.fillText(mark.text, x + (left ? -4 : 4) * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+    const width = ctx.measureText(mark.text).width + 8 * devicePixelRatio;
+    const from = x + width > bbox.left + bbox.width ? x - width : x;
+    const row = ends.findIndex((end) => end <= from);
+    if (row < 0) continue; /* the event log has it all the same */
+    ends[row] = from + width;
+    ctx.fillText(mark.text, from + 4 * devicePixelRatio, bbox.top + (10 + 12 * row) * devicePixelRatio);
   }
   ctx.restore();
 }
@@ -80,7 +86,7 @@ function options(live: Live, width: number): uPlot.Options {
   return {
     width, height: HEIGHT,
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false } },
+    cursor: { y: false, sync: { key: "charts" }, drag: { x: false, y: false } },
     scales: {
       x: { time: true, range: (_, low, high) => [Math.min(low, high - SHOWN_S), high] },
       y: { range: (_, _low, high) => [0, fixed ? live.props.atLeast : Math.max(high * 1.08, live.props.atLeast)] },
@@ -95,6 +101,7 @@ function options(live: Live, width: number): uPlot.Options {
       ...series.map((each, at) => ({
         label: each.name, stroke: colour(`--series-${(at % COLOURS) + 1}`), width: 1.75,
         points: { show: false }, spanGaps: false,
+        ...(each.dashed ? { dash: [6, 4] } : {}),
         ...(series.length === 1 ? { fill: colour("--series-fill") } : {}),
       })),
     ],
