@@ -228,8 +228,13 @@ void job_retire(struct job *job)
 	error_set(&over, ERR_STATE_CONFLICT, "the job is %s", job_state_name(job->state));
 	uploads_break(job, &over);
 	job_drop_timer(job);
-	if (job->pipeline != NULL)
+	if (job->pipeline != NULL) {
+		/* Somebody may hold it for a while yet; what it has done is done. */
+		pipeline_lock(job->pipeline);
+		totals_take(&job->engine->totals, job->pipeline);
+		pthread_mutex_unlock(&job->pipeline->lock);
 		pipeline_unref(TAKE(job->pipeline));
+	}
 	if (job->listed) {
 		engine_unlist_job(job_ref(job));
 		if (!job->deleted)

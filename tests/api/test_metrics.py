@@ -163,21 +163,22 @@ def test_queues_workers_and_waiting_uploads_are_seen(t):
     stuck.send_head("POST", f"{job.path}/items", {"Content-Type": NDJSON,
                                                   "Content-Length": str(len(body))})
     stuck.send(body)
-    m = until(lambda: (m := scrape(api))("leat_ingest_waiting") == 1 and m, 20 * t.slow,
-              "the upload waits")
-    eq((m("leat_stage_workers", stage="sleep"), m("leat_stage_workers_busy", stage="sleep")),
-       (3, 3), "workers")
-    eq((m("leat_queue_items", stage="sleep"), m("leat_queue_max_items", stage="sleep")), (16, 16),
-       "queue")
+    def seen():
+        m = scrape(api)
+        return m if (m("leat_ingest_waiting"), m("leat_stage_workers_busy", stage="sleep"),
+                     m("leat_queue_items", stage="sleep")) == (1, 3, 16) else None
+    m = until(seen, 20 * t.slow, "the upload waits, behind a full queue and busy workers")
+    eq((m("leat_stage_workers", stage="sleep"), m("leat_queue_max_items", stage="sleep")), (3, 16),
+       "bounds")
     within(m("leat_queue_bytes", stage="sleep"), 16000, m("leat_queue_max_bytes", stage="sleep"),
            "bytes in the queue")
     ok(m("leat_backlog_bytes") >= 1 << 16, f"backlog {m('leat_backlog_bytes')}")
-    within(m("leat_ingest_waits_total"), 1, 3, "waits")
+    ok(m("leat_ingest_waits_total") >= 1, "nobody has waited")
     eq(m("leat_ingest_uploads"), 1, "uploads")
     eq(m("leat_jobs", state="running"), 1, "jobs")
     status(job.delete(), 204)
-    m = until(lambda: (m := scrape(api))("leat_ingest_waiting") == 0 and m, 20 * t.slow,
-              "nobody waits")
+    m = until(lambda: (m := scrape(api))("leat_ingest_waiting") == m("leat_ingest_uploads") == 0
+              and m, 20 * t.slow, "nobody waits")
     ok(m("leat_ingest_wait_seconds_total") > 0, "waited for no time")
     eq((m("leat_queue_items", stage="sleep"), m("leat_stage_workers", stage="sleep"),
         m("leat_backlog_bytes")), (0, 0, 0), "a job that is gone")
@@ -219,7 +220,8 @@ def test_requests_by_route_method_and_code(t):
     eq(count("none", "DELETE", "405"), 1, "a method that is not there")
     eq(m("leat_http_request_duration_seconds_count", route="/v1/jobs/{id}", method="GET"), 4,
        "durations of GET")
-    eq((m("leat_http_requests_in_flight"), m("leat_http_connections")), (1, 1), "this one")
+    eq(m("leat_http_requests_in_flight"), 1, "this one")
+    within(m("leat_http_connections"), 1, 2, "connections")
 
 
 def test_bytes_of_bodies(t):
@@ -242,10 +244,10 @@ def test_commits_are_measured(t):
     job = job_of(t, api, ["pass"])
     job.send([1, 2, 3], close=True)
     job.wait_done()
-    m = scrape(api)
+    m = until(lambda: (m := scrape(api))("leat_commit_duration_seconds_count") ==
+              api.get("/v1/server").json()["commit"]["count"] and m, 20 * t.slow, "all are counted")
     commits = m("leat_commit_duration_seconds_count")
     ok(commits >= 2, f"{commits} commits")
-    eq(commits, api.get("/v1/server").json()["commit"]["count"], "commits")
     eq((m("leat_commit_sync_duration_seconds_count"), m("leat_commit_operations_count")),
        (commits, commits), "of all of them")
     ok(m("leat_commit_duration_seconds_sum") >= m("leat_commit_sync_duration_seconds_sum") > 0,
