@@ -97,19 +97,25 @@ static void write_outcomes(const struct http_traffic *traffic, size_t at, struct
 	}
 }
 
+static bool was_seen_before(const struct route_traffic *route, size_t n)
+{
+	for (size_t earlier = 0; earlier < n; earlier++)
+		if (route->outcomes[earlier].method == route->outcomes[n].method)
+			return true;
+	return false;
+}
+
 /* All statuses of a method together. */
 static void write_times(const struct http_traffic *traffic, size_t at, struct exposition *to)
 {
 	const struct route_traffic *route = &traffic->by_route[at];
-	unsigned seen = 0;
 
 	for (size_t n = 0; n < route->count; n++) {
 		enum method method = route->outcomes[n].method;
 		struct tally time = { 0 };
 
-		if (seen & method)
+		if (was_seen_before(route, n))
 			continue;
-		seen |= method;
 		for (size_t other = n; other < route->count; other++)
 			if (route->outcomes[other].method == method)
 				tally_merge(&time, &route->outcomes[other].time);

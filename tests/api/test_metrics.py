@@ -348,3 +348,17 @@ def test_many_jobs_make_a_scrape_neither_slow_nor_large(t):
     for _ in range(10):
         scrape(api)
     within(time.monotonic() - began, 0, 10 * t.slow, "seconds for ten of them")
+
+
+def test_no_series_stands_twice_whatever_the_methods_were(t):
+    """Methods that are none of ours are one, whatever became of them and where."""
+    api = own(t)
+    for method in ("BREW", "PROPFIND", "OPTIONS", "TRACE"):
+        for path in ("/nowhere", "/v1/jobs", "/v1/jobs/none"):
+            ok(api.request(method, path).status >= 400, f"{method} {path}")
+    status(api.get("/nowhere"), 404)
+    status(api.post("/nowhere"), 404)
+    m = scrape(api)
+    total = sum(value for (name, labels), value in m.values.items()
+                if name == "leat_http_requests_total" and ("method", "other") in labels)
+    eq(total, 12, "requests of other methods")
