@@ -38,12 +38,6 @@ export function DefinitionTab({ job }: { job: Job }) {
         <Copy text={request}>Copy as curl</Copy>
       </div>
       <ForeignBlock text={text.value} label="Definition" />
-      {job.report !== null && (
-        <>
-          <h3>Report</h3>
-          <ForeignBlock text={JSON.stringify(job.report, null, 2)} label="Report" />
-        </>
-      )}
     </div>
   );
 }

@@ -161,16 +161,12 @@ function Input({ job }: { job: Job }) {
 }
 
 function Output({ job }: { job: Job }) {
-  const last = job.stages.at(-1);
-  const sink = last && stageKinds.value.get(last.use) === "sink";
   return (
     <li class="flow-end" aria-label="Output">
-      <h3>{sink ? "Sink" : "Results"}</h3>
+      <h3>Results</h3>
       <div class="big">
-        {sink ? short(last.in) : (
-          <a href={href(["jobs", job.id], { tab: "results" })}
-            aria-label={`${count(job.counts.results)} results`}>{short(job.counts.results)}</a>
-        )}
+        <a href={href(["jobs", job.id], { tab: "results" })}
+          aria-label={`${short(job.counts.results)} results`}>{short(job.counts.results)}</a>
       </div>
       {job.counts.failed > 0 && (
         <div class="small bad">
@@ -191,6 +187,7 @@ interface Props {
 export function Pipeline({ job, rates }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const source = stageKinds.value.get(job.stages[0]?.use ?? "") === "source";
+  const sink = stageKinds.value.get(job.stages.at(-1)?.use ?? "") === "sink";
   useEffect(() => {
     /* Of a pipeline wider than the page, what holds the job up is looked at first. */
     const box = scroller.current;
@@ -213,8 +210,8 @@ export function Pipeline({ job, rates }: Props) {
             ),
             <Stage key={`s${at}`} job={job} stage={stage} perSecond={rates[at] ?? null} />,
           ])}
-          <li class="channel out" aria-hidden="true"><div class="channel-pipe" /></li>
-          <Output job={job} />
+          {!sink && <li class="channel out" aria-hidden="true"><div class="channel-pipe" /></li>}
+          {!sink && <Output job={job} />}
         </ol>
       </div>
     </section>

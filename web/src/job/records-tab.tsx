@@ -160,6 +160,7 @@ function empty(job: Job, kind: Kind, loaded: number, searched: boolean): string 
   if (searched && loaded > 0) return "Nothing of what is loaded fits.";
   if (loaded > 0) return null;
   if (kind === "failures") return job.done ? "No item failed." : "No item has failed so far.";
+  if (job.report !== null) return "What came of this job stands in its report.";
   return job.done ? "This job has no results." : "No results yet.";
 }
 

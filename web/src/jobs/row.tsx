@@ -1,4 +1,4 @@
-import { age, count, duration, percent, rate, short } from "../format";
+import { age, duration, percent, rate, short } from "../format";
 import { finished } from "../job/history";
 import { href } from "../router";
 import type { Job } from "../types";
@@ -64,7 +64,7 @@ export function JobRow({ job, index }: { job: Job; index: number }) {
       <td class={`c-failed number${job.counts.failed > 0 ? " bad" : ""}`}>
         {job.counts.failed > 0 ? (
           <a href={href(["jobs", job.id], { tab: "failures" })}
-            aria-label={`${count(job.counts.failed)} failed items of ${title}`}>
+            aria-label={`${short(job.counts.failed)} failed items of ${title}`}>
             {short(job.counts.failed)}
           </a>
         ) : <span class="none">0</span>}

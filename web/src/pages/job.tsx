@@ -20,7 +20,7 @@ import { readStageKinds } from "../stagekinds";
 import type { Job } from "../types";
 import { Button } from "../ui/button";
 import { Copy } from "../ui/copy";
-import { Foreign } from "../ui/foreign";
+import { Foreign, ForeignBlock } from "../ui/foreign";
 import { StateBadge } from "../ui/state";
 import { Tabs } from "../ui/tabs";
 import { visible } from "../text";
@@ -107,6 +107,20 @@ function Header({ job }: { job: Job }) {
   );
 }
 
+/* What a sink says at the end. */
+function Report({ job }: { job: Job }) {
+  const text = JSON.stringify(job.report, null, 2);
+  return (
+    <section class="panel" aria-label="Report">
+      <div class="panel-head">
+        <h2>Report</h2>
+        <div class="actions"><Copy text={text}>Copy JSON</Copy></div>
+      </div>
+      <div class="panel-body report"><ForeignBlock text={text} label="What the sink reports" /></div>
+    </section>
+  );
+}
+
 const tabNames = ["results", "failures", "definition", "log"];
 
 function Below({ job, route, drawn }: { job: Job; route: Route; drawn: number }) {
@@ -160,6 +174,7 @@ export function JobPage({ id, route }: { id: string; route: Route }) {
       <Summary job={now} />
       <Pipeline job={now} rates={stageRates(now)} />
       <Charts job={now} drawn={drawn.value} />
+      {now.report !== null && <Report job={now} />}
       <Below job={now} route={route} drawn={drawn.value} />
     </div>
   );
