@@ -166,7 +166,8 @@ for (const operation of doc.operations.filter(({ body }) => body))
 const BODY = { createJob: JSON.stringify(SHA), validateJob: JSON.stringify(SHA), uploadItems: '{"text":"a"}\n', putItems: '{"text":"a"}\n', runOnce: '{"text":"a"}\n', runOncePut: '{"text":"a"}\n' };
 
 for (const operation of doc.operations) {
-	const given = operation.parameters.filter((one) => one.example !== undefined && (one.in === "query" || one.in === "header"));
+	const given = operation.parameters.filter((one) => one.in !== "path").map((one) => ({ ...one, example: one.example ?? one.schema.examples?.[0] }))
+		.filter((one) => one.example !== undefined);
 
 	if (given.length === 0)
 		continue;
