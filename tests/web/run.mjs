@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 
 import { Browser } from './support/browser.mjs';
 import { Context } from './support/context.mjs';
+import { readmePicture } from './support/readme.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -18,7 +19,7 @@ const { values: options } = parseArgs({
 		program: { type: 'string', default: join(here, '../../build/leat') },
 		chromium: { type: 'string', default: '/usr/bin/chromium' },
 		shots: { type: 'string', default: join(here, '../../build/screenshots') },
-		readme: { type: 'string' },
+		readme: { type: 'string' }, // a picture for README.md is put there, and nothing else is done
 		match: { type: 'string', short: 'k', multiple: true, default: [] },
 		patience: { type: 'string', default: '60' },
 		headed: { type: 'boolean', default: false },
@@ -93,7 +94,8 @@ async function main() {
 		report(false, `chromium starts (${options.chromium})`, began, [], error);
 		return;
 	}
-	for (const test of await tests())
+	const picture = { name: 'the picture for README.md', run: readmePicture, limit: 300 };
+	for (const test of options.readme ? [picture] : await tests())
 		await runOne(browser, test);
 	await within(30, browser.close()).catch(() => {});
 }

@@ -8,17 +8,17 @@ import { watch } from "../live";
 import { replace, type Route } from "../router";
 import { Button } from "../ui/button";
 import { toast } from "../ui/toast";
-import { catalogueOf, changed, jobFields, simplified, useOf } from "./draft";
+import { catalogueOf, jobFields, simplified, useOf } from "./draft";
 import { FieldInput, Pairs, idOf } from "./fields";
 import { fieldNames } from "./input";
 import { InputPanel } from "./input-panel";
-import { at, pointer, type JsonObject } from "./json";
+import { at, pointer, type Json, type JsonObject } from "./json";
 import { Palette } from "./palette";
 import { field } from "./schema";
 import { Side } from "./side";
 import { StageCard } from "./stage-card";
 import {
-  addStage, canUndo, catalogue, check, definition, draft, edit, input, mistakes, said, stages,
+  addStage, canUndo, catalogue, change, check, definition, draft, input, mistakes, said, stages,
   startOver, undo, verdict,
 } from "./state";
 
@@ -83,7 +83,7 @@ function Pipeline() {
     <section aria-labelledby="pipeline-title" class="pipeline">
       <div class="page-head">
         <h2 id="pipeline-title">Pipeline</h2>
-        <span class="muted small">items run through it from top to bottom; Alt+↑ and Alt+↓ move a stage</span>
+        <span class="muted small">items run through it from top to bottom<span class="by-keys">; Alt+↑ and Alt+↓ move a stage</span></span>
         {canUndo.value && <Button small onClick={undo}>Undo</Button>}
       </div>
       {stages.value.length > 0 && (
@@ -101,8 +101,7 @@ function Pipeline() {
 }
 
 function Settings() {
-  const set = (path: string[]) => (value: Parameters<typeof changed>[2]) =>
-    edit(changed(draft.value, path, value));
+  const set = (path: string[]) => (value: Json | undefined) => change(path, value);
   const wrong = jobFields.some((each) => mistakes.value.has(pointer(each.path)));
   const labelsWrong = [...mistakes.value].find(([where]) => where.startsWith("/labels"));
   return (

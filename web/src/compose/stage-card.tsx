@@ -5,16 +5,16 @@ import { Foreign } from "../ui/foreign";
 import { Stepper } from "../ui/stepper";
 import { at, isObject, pointer, type Json, type Path } from "./json";
 import {
-  changed, doubled, moved, removed, stageFields, useOf, WORKERS_MAX,
+  doubled, moved, removed, stageFields, useOf, WORKERS_MAX,
 } from "./draft";
 import { FieldInput, idOf, isMissing } from "./fields";
 import { field, fieldsOf, type Field } from "./schema";
-import { draft, edit, mistakes, said, stages } from "./state";
+import { change, draft, edit, mistakes, said, stages } from "./state";
 
 const anyParams = field("params", "json", { label: "Parameters",
   description: "as JSON: this server has no such stage, so nothing is known of them" });
 
-const set = (path: Path) => (value: Json | undefined) => edit(changed(draft.value, path, value));
+const set = (path: Path) => (value: Json | undefined) => change(path, value);
 
 /* The same control of the same stage, where it stands now; a button that is off gives it on. */
 function focusAfterMove(from: number, to: number): void {

@@ -3,10 +3,10 @@ import { computed, signal } from "@preact/signals";
 import { api, explain, Problem } from "../api";
 import type { Definition } from "../types";
 import {
-  draftOf, emptyDraft, inserted, kindOf, placeFor, replaced, type Catalogue, type Draft,
+  changed, draftOf, emptyDraft, inserted, kindOf, placeFor, replaced, type Catalogue, type Draft,
 } from "./draft";
 import { pasted, type Picked } from "./input";
-import { arrayAt, isObject, objectAt, parse, same, written, type Json, type JsonObject } from "./json";
+import { arrayAt, isObject, objectAt, parse, pointer, same, written, type Json, type JsonObject, type Path } from "./json";
 
 const KEPT = "leat.draft";
 
@@ -57,6 +57,17 @@ export function edit(next: Draft, big = false): void {
   if (big) past.value = [...past.value.slice(-49), draft.value];
   typed.value = null;
   keep(next);
+}
+
+/* One value; what was wrong with the old one is not said of the new one. */
+export function change(path: Path, value: Json | undefined): void {
+  const where = pointer(path);
+  const others = [...mistakes.value].filter(([at]) => at !== where && !at.startsWith(where + "/"));
+  if (others.length < mistakes.value.size) {
+    mistakes.value = new Map(others);
+    if (others.length === 0) verdict.value = "checking";
+  }
+  edit(changed(draft.value, path, value));
 }
 
 function keep(next: Draft): void {

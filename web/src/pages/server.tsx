@@ -11,6 +11,7 @@ import { Foreign } from "../ui/foreign";
 
 const POLL_MS = 1000;
 const KEPT = 180;
+const FIRST = 30;
 
 interface Moment {
   at: number;
@@ -46,9 +47,10 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
 /* A line of the last minutes, as wide as its box. */
 function Trace({ values, label }: { values: number[]; label: string }) {
   const most = Math.max(...values, 1e-9);
-  const step = 100 / (KEPT - 1);
+  const shown = Math.max(values.length, FIRST); /* it fills from the right, then it gets denser */
+  const step = 100 / (shown - 1);
   const points = values.map((value, index) =>
-    `${((KEPT - values.length + index) * step).toFixed(2)},${(29 - (value / most) * 27).toFixed(2)}`);
+    `${((shown - values.length + index) * step).toFixed(2)},${(29 - (value / most) * 27).toFixed(2)}`);
   return (
     <svg class="trace" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label={label}>
       {values.length > 1 && <polyline points={points.join(" ")} vector-effect="non-scaling-stroke" />}
@@ -68,7 +70,7 @@ function Tile({ title, value, about, values }: TileProps) {
     <div class="tile panel">
       <h3>{title}</h3>
       <div class="tile-value">{value}</div>
-      {values && <Trace values={values} label={`${title}, the last ${Math.round(KEPT / 60)} minutes`} />}
+      {values && <Trace values={values} label={`${title}, the last minutes`} />}
       <div class="muted small">{about}</div>
     </div>
   );
@@ -113,7 +115,8 @@ function Tiles({ moments }: { moments: Moment[] }) {
   const took = growth(moments, "totals", "items_accepted");
   const done = growth(moments, "totals", "items_finished");
   const p99 = moments.map((each) => number(each.server, "commit", "p99_ms") ?? 0);
-  const slabs = moments.map((each) => number(each.server, "memory", "slab_bytes") ?? 0);
+  const memory = moments.map(({ server }) =>
+    number(server, "memory", "rss_bytes") ?? number(server, "memory", "slab_bytes") ?? 0);
   const ms = (value: number | null) => (value ? duration(value / 1000) : "–");
   return (
     <div class="tiles">
@@ -123,8 +126,8 @@ function Tiles({ moments }: { moments: Moment[] }) {
         about={`${count(number(now, "totals", "items_finished"))} since the start`} />
       <Tile title="Commit latency, p99" value={ms(number(now, "commit", "p99_ms"))} values={p99}
         about={`p50 ${ms(number(now, "commit", "p50_ms"))}; ${count(number(now, "commit", "count"))} commits`} />
-      <Tile title="Memory for items" value={bytes(number(now, "memory", "slab_bytes"))} values={slabs}
-        about="what items and blocks under way take" />
+      <Tile title="Memory" value={bytes(memory.at(-1))} values={memory}
+        about={`${bytes(number(now, "memory", "slab_bytes"))} of it for items under way`} />
       <Disk now={now} />
       <Tile title="Jobs" value={count(number(now, "totals", "jobs_open"))}
         about={`open; ${count(number(now, "totals", "jobs_created"))} made since the start`} />
@@ -146,20 +149,21 @@ function Readiness({ ready }: { ready: Ready | null }) {
   const good = ready.status === "ready";
   return (
     <section class="panel" aria-labelledby="ready-title">
-      <div class="panel-head">
+      <div class="panel-head readiness">
         <h2 id="ready-title">Readiness</h2>
         <span class={`state ${good ? "succeeded" : "failed"}`}>
           <span class="state-sign" aria-hidden="true">{good ? "✓" : "✕"}</span>{ready.status}
         </span>
+        <dl class="checks">
+          {ready.checks.map(([name, value]) => (
+            <div key={name} title={checkWords[name]}>
+              <dt>{name}</dt>
+              <dd class={value === "ok" ? "good-text" : "bad-text"}><Foreign text={value} most={300} /></dd>
+              {checkWords[name] && <dd class="muted small">{checkWords[name]}</dd>}
+            </div>
+          ))}
+        </dl>
       </div>
-      <dl class="checks panel-body">
-        {ready.checks.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}{checkWords[name] && <span class="small">: {checkWords[name]}</span>}</dt>
-            <dd class={value === "ok" ? "good-text" : "bad-text"}><Foreign text={value} most={300} /></dd>
-          </div>
-        ))}
-      </dl>
     </section>
   );
 }
