@@ -161,7 +161,7 @@ export async function hostile_contents_are_shown_harmlessly(t) {
 			await page.getByRole('dialog').waitFor();
 			await harmless(page, `${tab} ${i}`);
 			await page.keyboard.press('Escape');
-			await until('it is closed', async () => await page.getByRole('dialog').count() === 0);
+			await until('it is closed', async () => await page.locator('dialog').count() === 0);
 		}
 	}
 	await page.goto(`${server.url}/#/new?from=${id}`);

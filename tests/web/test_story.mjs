@@ -142,13 +142,13 @@ export async function everything_is_within_reach_of_the_keyboard(t) {
 	await keys.press('Enter');
 	await page.getByRole('dialog').waitFor();
 	await keys.press('Escape');
-	await until('the dialog is closed', async () => await page.getByRole('dialog').count() === 0);
+	await until('the dialog is closed', async () => await page.locator('dialog').count() === 0);
 	await tabTo(page, /^Delete$/, 'Shift+Tab');
 	await keys.press('Enter');
 	const dialog = page.getByRole('dialog');
 	await dialog.waitFor();
 	await keys.press('Escape');
-	await until('asked, not done', async () => await dialog.count() === 0);
+	await until('asked, not done', async () => await page.locator('dialog').count() === 0);
 	eq((await server.get('/v1/jobs')).items.length, 1);
 	await tabTo(page, /^Delete$/, 'Shift+Tab');
 	await keys.press('Enter');
