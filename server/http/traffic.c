@@ -67,7 +67,8 @@ void traffic_add(struct http_traffic *traffic, const struct route *route, enum m
 	unsigned status, uint64_t ns)
 {
 	struct route_traffic *to = &traffic->by_route[index_of(traffic, route)];
-	struct outcome *outcome = find(to, method, status);
+	/* No method: the client left in the middle of the head. */
+	struct outcome *outcome = find(to, method == 0 ? METHOD_OTHER : method, status);
 
 	if (outcome != NULL)
 		tally_add(&outcome->time, &tally_time, ns, 1);

@@ -224,6 +224,17 @@ def test_requests_by_route_method_and_code(t):
     within(m("leat_http_connections"), 1, 2, "connections")
 
 
+def test_a_client_that_leaves_in_the_middle_of_its_head_is_counted(t):
+    api = own(t)
+    api.request("BREW", "/v1/jobs")
+    for _ in range(2):
+        gone = api.connect()
+        gone.send(b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nX-Half: ")
+        gone.close()
+    until(lambda: scrape(api)("leat_http_requests_total", route="none", method="other",
+                              code="none") == 2, 20 * t.slow, "both are counted")
+
+
 def test_bytes_of_bodies(t):
     api = own(t)
     job = job_of(t, api, ["pass"])

@@ -104,6 +104,14 @@ def test_every_alert_says_what_to_do(t):
         ok(name.lower() in headings, f"docs/operations.md has no heading {name}")
 
 
+def test_every_alert_is_tried_both_ways(t):
+    with open(os.path.join(os.path.dirname(__file__), "alerts_test.yml"), encoding="utf-8") as file:
+        tried = file.read()
+    for name in re.findall(r"- alert: (\w+)", alert_text()):
+        ok(re.search(rf"\{{ eval_time: \w+, alertname: {name} \}}", tried), f"{name} is never silent")
+        ok(re.search(rf"alertname: {name}\n\s+exp_alerts:", tried), f"{name} is never raised")
+
+
 def test_promtool_accepts_what_the_server_says(t):
     job = t.job([{"use": "sha256", "params": {"field": "text"}}, "pass"])
     job.send([{"text": "x"}] * 100 + [{}], close=True)

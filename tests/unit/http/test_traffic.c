@@ -52,6 +52,16 @@ Test(traffic, each_outcome_has_a_counter)
 	expect("requests_total{route=\"none\",method=\"other\",code=\"405\"} 1\n");
 }
 
+Test(traffic, a_request_that_ended_in_its_head_is_of_another_method)
+{
+	traffic_add(&traffic, NULL, 0, 0, MS);
+	traffic_add(&traffic, NULL, METHOD_OTHER, 0, MS);
+	traffic_add(&traffic, NULL, METHOD_OTHER, 405, MS);
+	expect("requests_total{route=\"none\",method=\"other\",code=\"none\"} 2\n");
+	expect("requests_total{route=\"none\",method=\"other\",code=\"405\"} 1\n");
+	expect("duration_seconds_count{route=\"none\",method=\"other\"} 3\n");
+}
+
 Test(traffic, a_path_in_two_rows_is_one_route)
 {
 	const char *first;
