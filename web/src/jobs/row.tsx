@@ -27,7 +27,8 @@ function Labels({ labels }: { labels: Job["labels"] }) {
 
 function howFar(job: Job): string {
   const over = finished(job);
-  if (job.progress === null && job.done) return `${short(over)} of ${short(job.input.received)}`;
+  if (job.done && job.progress === null) return `${short(over)} of ${short(job.input.received)}`;
+  if (job.input.received === 0) return "no items yet";
   if (job.progress === null) return `${short(over)} of ${short(job.input.received)}+`;
   const of = `${short(over)} of ${short(job.counts.total)}`;
   return job.done ? of : `${of} · ${percent(job.progress)}`;
