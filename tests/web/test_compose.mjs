@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
+import { axe } from './support/axe.mjs';
 import { addStage, at, create, definition, drop, ready, unfold } from './support/compose.mjs';
 import { until } from './support/wait.mjs';
 
@@ -252,6 +253,8 @@ export async function a_wrong_line_ends_the_upload_or_is_passed_over(t) {
 	const id = await create(page);
 	const strip = page.locator('.upload.stopped');
 	await strip.waitFor();
+	await t.shot(page, 'upload-stopped-light');
+	eq(await axe(t, page), []);
 	assert.match(await strip.textContent(), /2 items are in.*3/s);
 	eq((await server.job(id)).input.state, 'open', 'nothing is lost: it can go on');
 	await page.getByRole('button', { name: 'Go on without bad lines' }).click();
@@ -270,6 +273,8 @@ export async function an_upload_goes_on_after_the_server_was_killed(t) {
 	const id = await create(page);
 	await server.untilJob(id, 'has some', (job) => job.counts.succeeded > 200);
 	await page.locator('.upload.sending').waitFor();
+	await t.shot(page, 'upload-light');
+	eq(await axe(t, page), []);
 	await server.kill();
 	await page.locator('.upload.waiting').waitFor();
 	await server.restart();

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 
+import { axe } from './support/axe.mjs';
 import { drop } from './support/compose.mjs';
 import { until } from './support/wait.mjs';
 
@@ -186,6 +187,8 @@ export async function a_token_is_asked_for_and_used(t) {
 	await page.goto(server.url);
 	const dialog = page.getByRole('dialog', { name: 'This server wants a token' });
 	await dialog.waitFor();
+	await t.shot(page, 'token-light');
+	eq(await axe(t, page), []);
 	await page.keyboard.press('Escape');
 	await page.getByRole('alert').getByText('A token is wanted').waitFor();
 	await page.getByRole('button', { name: 'Enter it' }).click();

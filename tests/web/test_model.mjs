@@ -1,6 +1,7 @@
 // The composer without a browser: values and pointers, forms from schemas, drafts, commands.
 
 import assert from 'node:assert/strict';
+import { File } from 'node:buffer';
 import { gzipSync } from 'node:zlib';
 
 import { model } from './support/model.mjs';

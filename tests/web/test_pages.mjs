@@ -1,8 +1,7 @@
 // Every page in light and dark and on a phone: axe finds nothing, nothing is wider than the
 // window, and pictures are kept for people to look at (build/screenshots).
 
-import { readFileSync } from 'node:fs';
-
+import { axe } from './support/axe.mjs';
 import { addStage, at, drop } from './support/compose.mjs';
 
 // One job of every kind that a page has to show.
@@ -71,23 +70,12 @@ const pagesOf = (made) => [
 	['no-such-job', '#/jobs/j_00000000000000000000000000', (page) => page.getByText(/no such job|cannot be shown|is no job/i).first().waitFor()],
 ];
 
-function told({ id, help, nodes }) {
-	return `${id}: ${help}\n${nodes.slice(0, 4).map((node) => `    ${node.html.slice(0, 200)}\n      ${node.failureSummary?.replace(/\s+/g, ' ')}`).join('\n')}`;
-}
-
-async function axe(page, source) {
-	await page.evaluate(source);
-	const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-	return violations.map(told);
-}
-
 async function narrowEnough(page) {
 	const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 	return wide <= 1 ? [] : [`${wide} px wider than the window`];
 }
 
 async function look(t, server, made, looks, options) {
-	const source = readFileSync(t.browser.axe, 'utf8');
 	const wrong = [];
 	const page = await t.page(server, '#/jobs', { quiet: /status of 404/, ...options });
 	for (const [name, hash, ready] of pagesOf(made)) {
@@ -96,7 +84,7 @@ async function look(t, server, made, looks, options) {
 		await page.locator('main h1').first().waitFor();
 		await ready(page);
 		await t.shot(page, `${name}-${looks}`);
-		const found = [...await narrowEnough(page), ...await axe(page, source)];
+		const found = [...await narrowEnough(page), ...await axe(t, page)];
 		wrong.push(...found.map((each) => `${name}, ${looks}: ${each}`));
 	}
 	return wrong;
@@ -118,14 +106,13 @@ every_page_in_light_dark_and_on_a_phone.limit = 300;
 export async function an_empty_server_welcomes(t) {
 	const server = await t.leat();
 	const page = await t.page(server, '#/', { quiet: /Failed to load resource: net::ERR_/ });
-	const source = readFileSync(t.browser.axe, 'utf8');
 	await page.locator('main').getByText('New job').or(page.locator('main a[href^="#/new"]')).first().waitFor();
 	await t.shot(page, 'welcome-light');
-	const wrong = await axe(page, source);
+	const wrong = await axe(t, page);
 	await server.kill();
 	await page.locator('.away').waitFor();
 	await t.shot(page, 'disconnected-light');
-	wrong.push(...await axe(page, source));
+	wrong.push(...await axe(t, page));
 	server.stopped = true;
 	if (wrong.length > 0)
 		throw new Error(wrong.join('\n'));

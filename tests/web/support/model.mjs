@@ -1,6 +1,8 @@
 // The composer's TypeScript, as a module that Node can run: bundled by the esbuild of web/.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,5 +18,12 @@ export async function model() {
 		},
 		bundle: true, write: false, format: 'esm', platform: 'node', target: 'es2022',
 	});
-	return import(`data:text/javascript;base64,${Buffer.from(file.contents).toString('base64')}`);
+	const folder = mkdtempSync(join(tmpdir(), 'leat-web-model-'));
+	try {
+		const path = join(folder, 'model.mjs');
+		writeFileSync(path, file.contents);
+		return await import(path);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
 }

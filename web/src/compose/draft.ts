@@ -64,15 +64,19 @@ export function placeFor(draft: Draft, catalogue: Catalogue, use: string): numbe
   return kind !== "sink" && kindOf(catalogue, stages[last]) === "sink" ? last : stages.length;
 }
 
+function spliced<T>(list: T[], place: number, taken: number, ...put: T[]): T[] {
+  return [...list.slice(0, place), ...put, ...list.slice(place + taken)];
+}
+
 export function inserted(draft: Draft, place: number, stage: Json): Draft {
   const stages = arrayAt(draft.definition, "stages");
-  return withStages(draft, stages.toSpliced(place, 0, stage),
-    draft.keys.toSpliced(place, 0, ...newKeys(1)));
+  return withStages(draft, spliced(stages, place, 0, stage),
+    spliced(draft.keys, place, 0, ...newKeys(1)));
 }
 
 export function removed(draft: Draft, place: number): Draft {
   const stages = arrayAt(draft.definition, "stages");
-  return withStages(draft, stages.toSpliced(place, 1), draft.keys.toSpliced(place, 1));
+  return withStages(draft, spliced(stages, place, 1), spliced(draft.keys, place, 1));
 }
 
 export function moved(draft: Draft, from: number, to: number): Draft {
