@@ -62,7 +62,10 @@ int submit_start_results(struct submit *submit)
 	return EXIT_OK;
 }
 
-/* Waits until all results are written, or, with `stop`, only until the thread has ended. */
+/*
+ * Waits until all results are written, or, with `stop`, only until the thread has ended; if
+ * it had ended by itself before that, it says why.
+ */
 static int join_results(struct submit *submit, bool stop)
 {
 	int code = EXIT_OK;
@@ -72,7 +75,7 @@ static int join_results(struct submit *submit, bool stop)
 			eventfd_write(submit->stop_fd, 1);
 		pthread_join(submit->thread, NULL);
 		submit->writing = false;
-		if (!stop)
+		if (submit->written != FOLLOW_ALL && submit->written != FOLLOW_INTERRUPTED)
 			code = results_code(
 				&submit->client, &submit->follow_results, submit->written);
 		follow_done(&submit->follow_results);
@@ -237,10 +240,7 @@ int submit_end(struct submit *submit, int code)
 		code = follow_to_the_end(submit, code);
 	else if (code == EXIT_OK && submit->client.json)
 		code = put_job(submit);
-	if (submit->writing && submit->written != FOLLOW_ALL && code == EXIT_FAILED)
-		code = MAX(code, join_results(submit, false));
-	else
-		join_results(submit, true);
+	code = MAX(code, join_results(submit, true));
 	if (submit->remove && code <= EXIT_FAILED && follows)
 		code = MAX(code, remove_job(submit));
 	return code;

@@ -16,7 +16,8 @@ void chunks_done(struct chunks *chunks)
 
 static void forget_given(struct chunks *chunks)
 {
-	buf_consume(&chunks->held, chunks->given);
+	if (chunks->given > 0)
+		buf_consume(&chunks->held, chunks->given);
 	chunks->given = 0;
 }
 
