@@ -9,5 +9,7 @@ import "./styles/job.css";
 import "./styles/catalogue.css";
 import "./compose/compose.css";
 
-render(<App />, document.getElementById("app")!);
+const place = document.getElementById("app")!;
+place.replaceChildren(); /* the bar that stood there meanwhile */
+render(<App />, place);
 fetchWhenIdle();
