@@ -278,7 +278,7 @@ int client_get_json(struct client *client, const struct remote_request *request,
 {
 	struct remote_reply reply = REMOTE_REPLY_INIT;
 	int code = client_call(client, request, &reply);
-	struct error err, why;
+	struct error err, why = { 0 };
 
 	if (code == EXIT_OK) {
 		*ret = json_parse(reply.body.data, reply.body.len, JSON_ALLOW_NUL, &why);
