@@ -7,9 +7,9 @@ import { Progress } from "../ui/progress";
 import { dismissUpload, resumeUpload, stopUpload, uploads, type Upload } from "./upload";
 
 function told(one: Upload): string {
-  if (one.state !== "sending") return one.message;
+  if (one.state !== "sending") return one.message.charAt(0).toUpperCase() + one.message.slice(1);
   const sent = `${percent(one.total > 0 ? one.sent / one.total : 1)} of ${bytes(one.total)}`;
-  if (one.sent >= one.total) return `${sent} sent, the server is taking it in…`;
+  if (one.sent >= one.total) return `all ${bytes(one.total)} have left; the server takes them in as its queues have room`;
   return one.held ? `${sent}; the queues are full, the server holds the upload back`
     : `${sent}, ${bytes(one.perSecond)}/s`;
 }
@@ -30,7 +30,7 @@ export function Uploads() {
     <section class="uploads" aria-label="Uploads">
       {uploads.value.map((one) => (
         <div key={one.id} class={`upload ${one.state}`}>
-          <a href={href(["jobs", one.job])}>Sending to <Foreign text={one.name} most={60} /></a>
+          <a href={href(["jobs", one.job])}>{one.state === "stopped" ? "Upload to" : "Sending to"} <Foreign text={one.name} most={60} /></a>
           <Progress value={one.total > 0 ? one.sent / one.total : 1} label="Sent"
             state={one.state === "stopped" ? "failed" : one.state === "sending" ? "running" : "paused"} />
           <span class="upload-told" role="status">
