@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 
 import { Browser } from './support/browser.mjs';
 import { Context } from './support/context.mjs';
+import { Leat } from './support/leat.mjs';
 import { readmePicture } from './support/readme.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -85,9 +86,30 @@ async function runOne(browser, { name, run, limit }) {
 	report(error === null, name, began, t.notes, error);
 }
 
+// A program that was built where npm had no packages serves a note instead of the page.
+async function hasDashboard() {
+	const began = Date.now();
+	const server = new Leat(options.program);
+	try {
+		await server.start();
+		const page = await server.get('/');
+		if (/src="\/assets\//.test(page))
+			return true;
+		report(false, 'the dashboard is in the program', began, [],
+			new Error(`${options.program} was built without it; what / says:\n${page}`));
+	} catch (error) {
+		report(false, 'the program starts', began, [], error);
+	} finally {
+		await server.remove();
+	}
+	return false;
+}
+
 async function main() {
 	const began = Date.now();
 	let browser;
+	if (!await hasDashboard())
+		return;
 	try {
 		browser = await Browser.launch(options);
 	} catch (error) {
