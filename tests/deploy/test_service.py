@@ -163,7 +163,8 @@ def test_what_is_installed_is_enough_to_write_a_stage_with(t):
              for where, _, names in os.walk(into) for name in names}
     prefix = next(name for name in found if name.endswith("bin/leat"))[:-len("bin/leat")]
     for name in ("lib/systemd/system/leat.service", "include/leat/stage.h",
-                 "include/leat/stage_jansson.h", "share/pkgconfig/leat-stage.pc"):
+                 "include/leat/stage_jansson.h", "share/pkgconfig/leat-stage.pc",
+                 "share/man/man1/leat.1", "share/bash-completion/completions/leat"):
         assert prefix + name in found, f"{name} is not installed: {sorted(found)}"
     with open(os.path.join(into, prefix, "lib/systemd/system/leat.service"),
               encoding="utf-8") as file:

@@ -80,3 +80,19 @@ def test_the_package_in_it_is_whole(t):
         printed = box.run("chroot", root, program, "serve", "--config", config, "--print-config")
         assert '"from": "' + config in printed.stdout or '"source": "file"' in printed.stdout, \
             printed.stdout
+
+
+@timeout(120)
+def test_the_packages_hold_all_that_is_installed(t):
+    held = {}
+    for name in os.listdir(os.path.join(box.WHERE, "packages")):
+        said = box.run("dpkg-deb", "-c", os.path.join(box.WHERE, "packages", name)).stdout
+        held[name.split("_")[0]] = {line.split()[-1] for line in said.splitlines()}
+    for path in ("etc/leat/leat.json", "usr/bin/leat", "usr/lib/systemd/system/leat.service",
+                 "usr/share/man/man1/leat.1.gz", "usr/share/bash-completion/completions/leat",
+                 "usr/share/zsh/vendor-completions/_leat",
+                 "usr/share/fish/vendor_completions.d/leat.fish", "usr/share/doc/leat/copyright"):
+        assert "./" + path in held["leat"], f"{path}: not in the package leat"
+    for path in ("usr/include/leat/stage.h", "usr/share/pkgconfig/leat-stage.pc"):
+        assert "./" + path in held["leat-dev"], f"{path}: not in the package leat-dev"
+    assert any("/usr/lib/debug/" in path for path in held["leat-dbgsym"]), "no symbols"
