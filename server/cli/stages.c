@@ -1,21 +1,32 @@
-/* stages: what this leat can do to items, for people (a table) and for programs (--json). */
+/*
+ * stages: what this leat, or that of a server, can do to items, for people (a table) and for
+ * programs (--json).
+ */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_text.h"
 #include "base/mem.h"
+#include "cli/client.h"
 #include "cli/command.h"
+#include "client/shown.h"
 
-enum { KEY_JSON = 1 };
+#define COLUMNS_MAX 4096
+
+enum { KEY_JSON = 1, KEY_SERVER, KEY_TOKEN };
 
 static const struct argp_option own_options[] = {
 	{ NULL, 0, NULL, 0, "The list:", 1 },
 	{ "json", KEY_JSON, NULL, 0, "as JSON, with the parameters as JSON Schema", 1 },
+	{ "server", KEY_SERVER, "URL", 0,
+		"those of the server there, instead of those of this program", 1 },
+	{ "token", KEY_TOKEN, "TOKEN", 0, "sent to it as a bearer token (LEAT_TOKEN)", 1 },
 	{ 0 },
 };
 
 struct line {
-	const char *name;
+	const char *name, *server, *token;
 	bool json;
 };
 
@@ -25,6 +36,10 @@ static int take(void *arg, int key, const char *value, struct error *err)
 
 	if (key == KEY_JSON)
 		line->json = true;
+	else if (key == KEY_SERVER)
+		line->server = value;
+	else if (key == KEY_TOKEN)
+		line->token = value;
 	else if (line->name == NULL)
 		line->name = value;
 	else
@@ -56,16 +71,37 @@ static json_t *list_to_json(const struct registry *registry)
 
 /* ---- for people ---- */
 
-static void print_list(const struct registry *registry)
+/* Stages of a server are texts of others. */
+static void put(const char *text)
 {
-	printf("%-12s %-7s %-9s %s\n", "NAME", "KIND", "RUNS", "WHAT IT DOES");
-	for (size_t i = 0; i < registry_count(registry); i++) {
-		const struct stage *stage = registry_at(registry, i);
+	struct buf shown = BUF_INIT;
 
-		printf("%-12s %-7s %-9s %s\n", stage->name, stage_kind_name(stage->kind),
-			stage_threads_name(stage->threads),
-			stage->summary != NULL ? stage->summary : "");
+	if (shown_text(text, &shown) == 0)
+		fwrite(shown.data != NULL ? shown.data : "", 1, shown.len, stdout);
+	buf_done(&shown);
+}
+
+static void print_list(const json_t *stages)
+{
+	const json_t *stage;
+	struct page page;
+	size_t i;
+
+	page_init(&page, COLUMNS_MAX, false);
+	page_put(&page, "%-12s %-7s %-9s %s", "NAME", "KIND", "RUNS", "WHAT IT DOES");
+	page_line(&page);
+	json_array_foreach(stages, i, stage)
+	{
+		page_cell(&page, view_string(stage, "name"), 12);
+		page_put(&page, " ");
+		page_cell(&page, view_string(stage, "kind"), 7);
+		page_put(&page, " ");
+		page_cell(&page, view_string(stage, "threads"), 9);
+		page_put(&page, " ");
+		page_text(&page, view_string(stage, "summary"));
+		page_line(&page);
 	}
+	client_put_page(&page);
 	printf("\n'leat stages NAME' shows the parameters of one.\n");
 }
 
@@ -77,7 +113,8 @@ static void print_default(const json_t *schema)
 	if (value == NULL)
 		return;
 	text = json_text(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-	printf(", default %s", text != NULL ? text : "?");
+	printf(", default ");
+	put(text != NULL ? text : "?");
 }
 
 static void print_choices(const json_t *schema)
@@ -87,7 +124,8 @@ static void print_choices(const json_t *schema)
 
 	json_array_foreach(json_object_get(schema, "enum"), i, choice)
 	{
-		printf("%s%s", i == 0 ? ": " : ", ", json_string_value(choice));
+		printf("%s", i == 0 ? ": " : ", ");
+		put(json_is_string(choice) ? json_string_value(choice) : "?");
 	}
 }
 
@@ -96,45 +134,99 @@ static bool is_required(const json_t *params, const char *name)
 	const json_t *required;
 	size_t i;
 
-	json_array_foreach(json_object_get(params, "required"), i,
-		required) if (strcmp(json_string_value(required), name) == 0) return true;
+	json_array_foreach(json_object_get(params, "required"), i, required)
+	{
+		if (json_is_string(required) && strcmp(json_string_value(required), name) == 0)
+			return true;
+	}
 	return false;
 }
 
 static void print_params(json_t *params)
 {
-	const char *name, *type, *doc;
-	json_t *schema;
+	json_t *schemas = json_object_get(params, "properties"), *schema;
+	const char *name, *type;
 
-	json_object_foreach(json_object_get(params, "properties"), name, schema)
+	if (json_object_size(schemas) > 0)
+		printf("\nParameters:\n");
+	json_object_foreach(schemas, name, schema)
 	{
-		type = json_string_value(json_object_get(schema, "type"));
-		doc = json_string_value(json_object_get(schema, "description"));
-		printf("  %s (%s", name, type != NULL ? type : "any JSON");
+		type = view_string(schema, "type");
+		printf("  ");
+		put(name);
+		printf(" (");
+		put(*type != '\0' ? type : "any JSON");
 		print_choices(schema);
 		if (is_required(params, name))
 			printf(", required");
 		print_default(schema);
-		printf(")\n      %s\n", doc != NULL ? doc : "");
+		printf(")\n      ");
+		put(view_string(schema, "description"));
+		putchar('\n');
 	}
 }
 
-static int print_stage(const struct registry *registry, const struct stage *stage)
+/* `file`: where it was loaded from; NULL: built in. */
+static int print_stage(const json_t *stage, const char *file)
 {
-	json_auto_t *page = registry_describe(registry, stage);
-	const char *file = registry_file(registry, stage);
-
-	if (page == NULL)
-		return EXIT_FAILED;
-	printf("%s %s: %s\n", stage->name, stage->version != NULL ? stage->version : "",
-		stage->summary != NULL ? stage->summary : "");
-	printf("%s, %s, %s\n", stage_kind_name(stage->kind), stage_threads_name(stage->threads),
-		file != NULL ? file : "built in");
-	if (json_object_size(json_object_get(json_object_get(page, "params"), "properties")) >
-		0)
-		printf("\nParameters:\n");
-	print_params(json_object_get(page, "params"));
+	put(view_string(stage, "name"));
+	putchar(' ');
+	put(view_string(stage, "version"));
+	printf(": ");
+	put(view_string(stage, "summary"));
+	putchar('\n');
+	put(view_string(stage, "kind"));
+	printf(", ");
+	put(view_string(stage, "threads"));
+	printf(", ");
+	put(file != NULL ? file : "built in");
+	putchar('\n');
+	print_params(json_object_get(stage, "params"));
 	return EXIT_OK;
+}
+
+/* ---- those of a server ---- */
+
+static int show_page(const struct line *line, json_t *page)
+{
+	json_t *stages = json_object_get(page, "items");
+
+	if (line->json)
+		return print_json(json_incref(line->name != NULL ? page : stages));
+	if (line->name != NULL)
+		return print_stage(page,
+			view_is_null(page, "module") ? NULL : view_string(page, "module"));
+	print_list(stages);
+	return EXIT_OK;
+}
+
+static int ask(struct client *client, const struct line *line)
+{
+	struct buf path = BUF_INIT;
+	json_auto_t *page = NULL;
+	int code = EXIT_FAILED;
+
+	if (buf_append_str(&path, "/v1/stages") == 0 &&
+		(line->name == NULL || (buf_append_str(&path, "/") == 0 &&
+					       remote_escape(line->name, &path) == 0)) &&
+		buf_append(&path, "", 1) == 0)
+		code = client_get_json(
+			client, &(struct remote_request){ .path = path.data }, &page);
+	buf_done(&path);
+	return code == EXIT_OK ? show_page(line, page) : code;
+}
+
+static int show_of_server(const struct line *line)
+{
+	static const struct client_command command = { .name = "leat stages" };
+	const char *token = getenv("LEAT_TOKEN");
+	struct client client = { .command = &command,
+		.server = line->server,
+		.token = line->token != NULL ? line->token : token,
+		.signal_fd = -1 };
+	int code = client_open(&client);
+
+	return client_end(&client, code >= 0 ? code : ask(&client, line));
 }
 
 /* ---- the command ---- */
@@ -157,18 +249,20 @@ static int no_such_stage(const struct registry *registry, const char *name)
 static int show(const struct line *line, const struct registry *registry)
 {
 	const struct stage *stage = NULL;
+	json_auto_t *page = NULL;
 
-	if (line->name == NULL && line->json)
-		return print_json(list_to_json(registry));
-	if (line->name == NULL) {
-		print_list(registry);
-		return EXIT_OK;
+	if (line->name != NULL) {
+		stage = registry_find(registry, line->name);
+		if (stage == NULL)
+			return no_such_stage(registry, line->name);
 	}
-	stage = registry_find(registry, line->name);
-	if (stage == NULL)
-		return no_such_stage(registry, line->name);
-	return line->json ? print_json(registry_describe(registry, stage))
-			  : print_stage(registry, stage);
+	page = stage != NULL ? registry_describe(registry, stage) : list_to_json(registry);
+	if (line->json)
+		return print_json(json_incref(page));
+	if (stage != NULL)
+		return print_stage(page, registry_file(registry, stage));
+	print_list(page);
+	return EXIT_OK;
 }
 
 int command_stages(int argc, char **argv)
@@ -189,7 +283,9 @@ int command_stages(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (command_registry(&settings, &registry, &err) < 0)
+	if (line.server != NULL)
+		code = show_of_server(&line);
+	else if (command_registry(&settings, &registry, &err) < 0)
 		code = command_fail(options.name, &err, EXIT_USAGE);
 	else
 		code = show(&line, registry);

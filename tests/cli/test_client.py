@@ -238,3 +238,19 @@ def test_a_reply_that_lacks_everything_is_drawn_all_the_same(t):
     for job in ({}, {"counts": 7, "stages": [{}, 3, None]}, {"stages": {"a": 1}, "labels": []}):
         leat(t, "show", "j_" + "1" * 26,
              env=at(impostor(t, 200, "application/json", json.dumps(job)))).exits(0)
+
+
+def test_stages_of_a_server(t):
+    for words_ in ([], ["sha256"]):
+        here = leat(t, "stages", *words_).exits(0)
+        there = leat(t, "stages", *words_, "--server", url(t.api.server)).exits(0)
+        ok(set(here.lines()) <= set(there.lines()), there.lines())
+    ok(any(line.startswith("gate ") for line in
+           leat(t, "stages", "--server", url(t.api.server)).exits(0).lines()), "its modules, too")
+    eq(json.loads(leat(t, "stages", "--json", "--server", url(t.api.server)).exits(0).out),
+       t.api.get("/v1/stages").json()["items"])
+    leat(t, "stages", "sha265", "--server", url(t.api.server)).exits(2).says(
+        "leat stages: ", "did you mean 'sha256'?")
+    text = seen_on_a_terminal(t, impostor(t, 200, "application/json", json.dumps(
+        {"items": [{"name": HOSTILE, "summary": HOSTILE}]})), "stages")
+    eq([c for c in text if c in "\x1b\x07\u202e\u009b"], [], text)
