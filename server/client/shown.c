@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "job/text.h"
 
-#define MINUTE_S 60.0
-#define HOUR_S   3600.0
-#define DAY_S    86400.0
+#define MINUTE_S 60u
+#define HOUR_S   3600u
+#define DAY_S    86400u
 
 /* ---- characters ---- */
 
@@ -182,18 +182,20 @@ void shown_count(uint64_t value, char ret[static SHOWN_SIZE])
 
 void shown_duration(double seconds, char ret[static SHOWN_SIZE])
 {
-	unsigned long long whole = (unsigned long long)MIN(MAX(seconds, 0.0), 1e15);
+	unsigned long long whole = (unsigned long long)(MIN(MAX(seconds, 0.0), 1e15) + 0.5);
 
 	if (seconds < 9.95)
 		snprintf(ret, SHOWN_SIZE, "%.1f s", MAX(seconds, 0.0));
-	else if (seconds < MINUTE_S)
+	else if (whole < MINUTE_S)
 		snprintf(ret, SHOWN_SIZE, "%llu s", whole);
-	else if (seconds < HOUR_S)
-		snprintf(ret, SHOWN_SIZE, "%llu min %02llu s", whole / 60, whole % 60);
-	else if (seconds < DAY_S)
-		snprintf(ret, SHOWN_SIZE, "%llu h %02llu min", whole / 3600, whole / 60 % 60);
+	else if (whole < HOUR_S)
+		snprintf(ret, SHOWN_SIZE, "%llu min %02llu s", whole / MINUTE_S,
+			whole % MINUTE_S);
+	else if (whole < DAY_S)
+		snprintf(ret, SHOWN_SIZE, "%llu h %02llu min", whole / HOUR_S,
+			whole / MINUTE_S % 60);
 	else
-		snprintf(ret, SHOWN_SIZE, "%llu d %llu h", whole / 86400, whole / 3600 % 24);
+		snprintf(ret, SHOWN_SIZE, "%llu d %llu h", whole / DAY_S, whole / HOUR_S % 24);
 }
 
 void shown_bytes(uint64_t value, char ret[static SHOWN_SIZE])
