@@ -23,10 +23,10 @@ static void reply_state(struct request *request, struct job *job)
 	job_etag(job, etag);
 	if (tag_listed(request_header(request, "If-None-Match"), etag)) {
 		request_reply_empty(request, 304);
-		request_set_tag(request, 304, etag);
+		request_set_header_of(request, 304, "ETag", etag);
 	} else {
 		request_reply_json(request, 200, job_to_json(job));
-		request_set_tag(request, 200, etag);
+		request_set_header_of(request, 200, "ETag", etag);
 	}
 }
 

@@ -18,7 +18,7 @@ static void reply_job(struct request *request, unsigned status, struct job *job)
 
 	job_etag(job, etag);
 	request_reply_json(request, status, job_to_json(job));
-	request_set_tag(request, status, etag);
+	request_set_header_of(request, status, "ETag", etag);
 }
 
 bool reply_is_good(struct request *request, const struct job *job, const struct error *err)
@@ -170,7 +170,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 		return;
 	snprintf(location, sizeof(location), "/v1/jobs/%s", job_id_text(job));
 	reply_job(request, 201, job);
-	request_set_header(request, "Location", location);
+	request_set_header_of(request, 201, "Location", location);
 }
 
 static void create_finish(struct request *request)

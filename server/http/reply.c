@@ -198,10 +198,11 @@ void request_set_header(struct request *request, const char *name, const char *v
 		MHD_add_response_header(request->response, name, value);
 }
 
-void request_set_tag(struct request *request, unsigned status, const char *tag)
+void request_set_header_of(
+	struct request *request, unsigned status, const char *name, const char *value)
 {
 	if (request->status == status)
-		request_set_header(request, "ETag", tag);
+		request_set_header(request, name, value);
 }
 
 void request_set_trailer(struct request *request, const char *name, const char *value)

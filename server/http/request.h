@@ -138,8 +138,10 @@ void request_reply_problem_with(
 void request_reply_stream(struct request *request, unsigned status, const char *type);
 /* After the reply was given: a header of it; a trailer, up to READ_END. */
 void request_set_header(struct request *request, const char *name, const char *value);
-/* An ETag of what was meant: if there was no memory for it, "out of memory" has none. */
-void request_set_tag(struct request *request, unsigned status, const char *tag);
+/* A header of a reply that was meant to be of this status: if there was no memory for it, "out
+ * of memory" has none. */
+void request_set_header_of(
+	struct request *request, unsigned status, const char *name, const char *value);
 void request_set_trailer(struct request *request, const char *name, const char *value);
 
 /* Do not read the body before request_go_on(). In begin(). */
