@@ -36,7 +36,7 @@ def environment():
 def run(*command, check=True, timeout=120):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="replace", env=environment(),
-                          cwd=TOP, timeout=timeout)
+                          cwd=TOP, timeout=timeout, preexec_fn=die_with_parent)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-2000:]}"
                              f"{done.stderr[-2000:]}")
