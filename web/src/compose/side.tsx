@@ -49,7 +49,7 @@ function words(): [string, string] {
   const all = [...mistakes.value.values()];
   const missing = all.filter(isMissing).length;
   switch (verdict.value) {
-    case "empty": return ["empty", "Add a stage to begin"];
+    case "empty": return ["none", "Add a stage to begin"];
     case "checking": return ["checking", "Checking…"];
     case "good": return ["good", "Ready to go"];
     case "unknown": return ["bad", trouble.value ?? ""];
@@ -61,7 +61,7 @@ function words(): [string, string] {
 }
 
 const signs: Record<string, string> = {
-  empty: "○", checking: "…", good: "✓", missing: "○", bad: "✕",
+  none: "○", checking: "…", good: "✓", missing: "○", bad: "✕",
 };
 
 async function go(): Promise<void> {
