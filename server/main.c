@@ -40,7 +40,8 @@ static int usage(FILE *out, int code)
 		"\n'leat COMMAND --help' tells more; 'leat --version' prints the version.\n\n"
 		"Examples:\n"
 		"  leat serve --data ./var\n"
-		"  leat run sha256:8 --set sha256.field=text <in.ndjson >out.ndjson\n");
+		"  leat run sha256:8 --set sha256.field=text <in.ndjson >out.ndjson\n"
+		"  leat submit sha256:8 --set sha256.field=text --results <in.ndjson\n");
 	return code;
 }
 

@@ -97,6 +97,10 @@ class Screen:
         cells = self.cells[self.alternate if alternate is None else alternate]
         return ["".join(line).rstrip() for line in cells]
 
+    def fits(self, columns, rows):
+        """Would what stands there stand on a screen of that size?"""
+        return len(self.lines()) <= rows and all(len(line) <= columns for line in self.lines())
+
     def text(self, alternate=None):
         return "\n".join(self.lines(alternate))
 

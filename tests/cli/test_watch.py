@@ -80,6 +80,7 @@ def test_the_picture_fits_every_size(t):
         job.patch({"labels": {"a": mark}})
         if columns >= 40:
             shown.shows(mark, "q ends this view")
+        shown.until(lambda screen: screen.fits(columns, rows), "it is drawn for the new size")
         shown.screen.columns, shown.screen.rows = columns, rows
         shown.resize(columns, rows)
         shown.process.send_signal(signal.SIGWINCH)
