@@ -7,25 +7,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "client/shown.h"
 
 #define DRAW_MS       200
 #define COLUMNS_USUAL 80
 #define BAR_WIDTH     20
-#define COUNT_SIZE    32
-
-/* 1234567 → "1,234,567". */
-static void with_commas(uint64_t value, char ret[static COUNT_SIZE])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			*ret++ = ',';
-		*ret++ = digits[i];
-	}
-	*ret = '\0';
-}
 
 static void bar(double share, char ret[static BAR_WIDTH + 16])
 {
@@ -41,13 +27,13 @@ static void bar(double share, char ret[static BAR_WIDTH + 16])
 void progress_text(const struct progress_counts *counts, double rate, unsigned columns,
 	char *ret, size_t size)
 {
-	char done[COUNT_SIZE], total[COUNT_SIZE], speed[COUNT_SIZE], failed[COUNT_SIZE];
+	char done[SHOWN_SIZE], total[SHOWN_SIZE], speed[SHOWN_SIZE], failed[SHOWN_SIZE];
 	char head[BAR_WIDTH + 16] = "";
 
-	with_commas(counts->done, done);
-	with_commas(counts->total, total);
-	with_commas((uint64_t)rate, speed);
-	with_commas(counts->failed, failed);
+	shown_count(counts->done, done);
+	shown_count(counts->total, total);
+	shown_count((uint64_t)rate, speed);
+	shown_count(counts->failed, failed);
 	if (counts->share >= 0)
 		bar(MIN(counts->share, 1.0), head);
 	snprintf(ret, MIN(size, (size_t)columns), "%s%s%s%s items  %s/s%s%s%s", head, done,
