@@ -61,8 +61,8 @@ static const struct argp_option own_options[] = {
 	{ NULL, 0, NULL, 0, "The end:", 3 },
 	{ "follow", KEY_FOLLOW, NULL, 0, "stay until the job is done", 3 },
 	{ "results", KEY_RESULTS, NULL, 0,
-		"the same, and write the results to standard output as they come, instead of the "
-		"job's id",
+		"the same, and write the results (of a sink: its report) to standard output as "
+		"they come, instead of the job's id",
 		3 },
 	{ "rm", KEY_RM, NULL, 0, "remove the job when it was followed to its end", 3 },
 	{ 0 },

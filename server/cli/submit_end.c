@@ -213,6 +213,8 @@ static int follow_to_the_end(struct submit *submit, int code)
 		code = MAX(code, client_outcome(client, follow.job));
 		if (client->json)
 			client_put_value(follow.job);
+		else if (submit->results && !view_is_null(follow.job, "report"))
+			client_put_value(json_object_get(follow.job, "report"));
 	}
 	follow_done(&follow);
 	return code;

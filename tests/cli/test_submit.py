@@ -90,6 +90,14 @@ def test_a_source_needs_no_items(t):
     eq(t.api.jobs(limit=1)["items"][0]["id"], before, "no job was made")
 
 
+def test_a_sink_writes_its_report(t):
+    done = submit(t, "aggregate", "--set", "aggregate.field=n", "-r", stdin=lines(items.numbers(10)))
+    report = done.exits(0).values()
+    eq(len(report), 1)
+    here = leat(t, "run", "aggregate", "--set", "aggregate.field=n", stdin=lines(items.numbers(10)))
+    eq(report, here.exits(0).values())
+
+
 def test_follow_waits_for_the_end_and_says_what_failed(t):
     text = lines([{"text": "a"}, {"no": 1}, {"text": "b"}])
     done = submit(t, "sha256", "--set", "sha256.field=text", "--follow", stdin=text).exits(1)
