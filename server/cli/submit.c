@@ -61,7 +61,7 @@ static const struct argp_option own_options[] = {
 	{ NULL, 0, NULL, 0, "The end:", 3 },
 	{ "follow", KEY_FOLLOW, NULL, 0, "stay until the job is done", 3 },
 	{ "results", KEY_RESULTS, NULL, 0,
-		"the same, and write the results (of a sink: its report) to standard output as "
+		"stay, too, and write the results (of a sink: its report) to standard output as "
 		"they come, instead of the job's id",
 		3 },
 	{ "rm", KEY_RM, NULL, 0, "remove the job when it was followed to its end", 3 },
@@ -165,7 +165,7 @@ static const struct client_command command = {
 		"  leat submit sha256:8 --set sha256.field=text orders.ndjson\n"
 		"  leat submit job.json --results <in.ndjson >out.ndjson\n"
 		"  tail -f log.ndjson | leat submit filter.json --keep-open -\n"
-		"  (cat job.json | jq -c .; cat a.ndjson) | leat submit -\n\n"
+		"  (jq -c . job.json; cat a.ndjson) | leat submit -\n\n"
 		"A connection that breaks, or a server that is started again, makes no "
 		"difference: what is missing is sent again, and nothing twice. Of standard input "
 		"at most 4 MiB (or one longer line, up to 64 MiB) are kept until the server has "

@@ -18,10 +18,15 @@ def at(server, **more):
     return {"LEAT_SERVER": url(server), "LC_ALL": "C.UTF-8", **more}
 
 
+HELD = []
+
+
 def closed_port():
-    """A port on which nobody listens: it was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+    """A port on which nobody listens, nor can: it is ours until this process ends."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    HELD.append(held)
+    return held.getsockname()[1]
 
 
 def shared(t):
