@@ -19,6 +19,7 @@ struct remote {
 	CURLM *multi;
 	CURL *easy;
 	char *url, *token;
+	char *shown_url; /* without a password, for people */
 	int interrupt_fd;
 	bool loopback;
 	/* The request under way: */
@@ -71,25 +72,36 @@ static int check_parts(struct remote *remote, CURLU *url, const char *given, str
 	return 0;
 }
 
+/* As text without a slash at the end; NULL without memory. */
+static char *text_of(CURLU *url)
+{
+	char *text = NULL, *copy;
+	size_t len;
+
+	if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+		return NULL;
+	len = strlen(text);
+	while (len > 0 && text[len - 1] == '/')
+		len--;
+	copy = mem_strndup(text, len);
+	curl_free(text);
+	return copy;
+}
+
 static int parse_url(struct remote *remote, CURLU *url, const char *given, struct error *err)
 {
 	CURLUcode bad = curl_url_set(url, CURLUPART_URL, given,
 		strstr(given, "://") == NULL ? CURLU_GUESS_SCHEME : CURLU_NON_SUPPORT_SCHEME);
-	char *text = NULL;
-	size_t len;
 
 	if (bad != CURLUE_OK)
 		return not_a_url(given, curl_url_strerror(bad), err);
 	if (check_parts(remote, url, given, err) < 0)
 		return -1;
-	if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
-		return error_no_memory(err);
-	len = strlen(text);
-	while (len > 0 && text[len - 1] == '/')
-		len--;
-	remote->url = mem_strndup(text, len);
-	curl_free(text);
-	return remote->url != NULL ? 0 : error_no_memory(err);
+	remote->url = text_of(url);
+	curl_url_set(url, CURLUPART_USER, NULL, 0);
+	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+	remote->shown_url = text_of(url);
+	return remote->url != NULL && remote->shown_url != NULL ? 0 : error_no_memory(err);
 }
 
 static int set_url(struct remote *remote, const char *given, struct error *err)
@@ -153,6 +165,7 @@ void remote_close(struct remote *remote)
 	curl_easy_cleanup(remote->easy);
 	curl_multi_cleanup(remote->multi);
 	mem_free(remote->url);
+	mem_free(remote->shown_url);
 	mem_free(remote->token);
 	mem_free(remote);
 	curl_global_cleanup();
@@ -160,7 +173,7 @@ void remote_close(struct remote *remote)
 
 const char *remote_url(const struct remote *remote)
 {
-	return remote->url;
+	return remote->shown_url;
 }
 
 void remote_reply_done(struct remote_reply *reply)
@@ -437,7 +450,7 @@ static int explain(struct remote *remote, struct error *err)
 		return error_no_memory(err);
 	if (remote->too_large)
 		return error_set(err, ERR_BODY_TOO_LARGE,
-			"the reply of %s is larger than %zu MiB", remote->url,
+			"the reply of %s is larger than %zu MiB", remote->shown_url,
 			REMOTE_BODY_MAX >> 20);
 	switch (remote->result) {
 	case CURLE_COULDNT_CONNECT:
@@ -445,17 +458,17 @@ static int explain(struct remote *remote, struct error *err)
 		return error_set(err, ERR_BUSY,
 			"no server answers at %s (%s); is it running there? --server or "
 			"LEAT_SERVER says where it is",
-			remote->url, why);
+			remote->shown_url, why);
 	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(
-			err, ERR_BUSY, "%s did not answer in time (%s)", remote->url, why);
+		return error_set(err, ERR_BUSY, "%s did not answer in time (%s)",
+			remote->shown_url, why);
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
 		return error_set(err, ERR_BAD_REQUEST,
-			"what answers at %s does not speak HTTP (%s)", remote->url, why);
+			"what answers at %s does not speak HTTP (%s)", remote->shown_url, why);
 	default:
-		return error_set(
-			err, ERR_BUSY, "the connection to %s broke: %s", remote->url, why);
+		return error_set(err, ERR_BUSY, "the connection to %s broke: %s",
+			remote->shown_url, why);
 	}
 }
 

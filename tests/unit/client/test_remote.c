@@ -17,6 +17,7 @@ static const struct {
 	{ "http://127.0.0.1:8080/", "http://127.0.0.1:8080", NULL },
 	{ "127.0.0.1:81", "http://127.0.0.1:81", NULL },
 	{ "localhost:81/leat/", "http://localhost:81/leat", NULL },
+	{ "http://user:secret@a:81/", "http://a:81", NULL },
 	{ "https://example.org", "https://example.org", NULL },
 	{ "http://[::1]:8080", "http://[::1]:8080", NULL },
 	{ "ftp://example.org", NULL, "only http and https are spoken" },
