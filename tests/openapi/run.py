@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The API's description against the program, both ways.
 
-    tests/openapi/run.py --program build/leat [--examples DIR] [--traffic FILE]... [-k TEXT]
+    tests/openapi/run.py --program build/leat [--examples DIR] [--traffic FILE]... [-k TEXT] [--runs N] [--seed N]
 
 Installs what package-lock.json names (once), starts a server, and lets Node.js run *.test.mjs
 against it: the document is linted, every operation is asked in the ways that all have in
@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 from support.server import Server, die_with_parent  # noqa: E402  (the path must be set first)
 
 LAST = "traffic.test.mjs"
-TIME = 240  # seconds a call of Node.js may take
+TIME = 240  # seconds a call of Node.js may take, with the usual number of runs
 
 
 def options():
@@ -37,14 +37,16 @@ def options():
     parser.add_argument("--program", default="build/leat")
     parser.add_argument("--examples", help="folder with the example stages, for the API's tests")
     parser.add_argument("--traffic", action="append", default=[], metavar="FILE")
+    parser.add_argument("--runs", type=int, default=30, help="random requests a property")
+    parser.add_argument("--seed", type=int, help="of the random requests; it is printed")
     parser.add_argument("-k", dest="only", metavar="TEXT", help="only files whose name holds TEXT")
     return parser.parse_args()
 
 
-def node(files, settings):
+def node(files, settings, runs=30):
     """Runs the files of tests; true when all went well. TAP goes to our output."""
     words = ["node", "--test", "--test-reporter=tap", *map(str, files)]
-    done = subprocess.run(words, cwd=HERE, env={**os.environ, **settings}, timeout=TIME,
+    done = subprocess.run(words, cwd=HERE, env={**os.environ, **settings}, timeout=TIME * max(1, runs / 30),
                           stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, check=False)
     return done.returncode == 0
 
@@ -86,9 +88,11 @@ def main():
             server.start()
             ours = os.path.join(folder, "ours.jsonl")
             settings = {"LEAT_URL": f"http://127.0.0.1:{server.port}", "LEAT_TRAFFIC": ours,
-                        "LEAT_OPENAPI": description(server, folder), "LEAT_FOLDER": folder}
+                        "LEAT_OPENAPI": description(server, folder), "LEAT_FOLDER": folder, "LEAT_RUNS": str(args.runs)}
+            if args.seed is not None:
+                settings["LEAT_SEED"] = str(args.seed)
             good = node([file for file in files if file.name != LAST
-                         and (args.only or "") in file.name], settings)
+                         and (args.only or "") in file.name], settings, args.runs)
             if not good:
                 print("the server's log:\n" + server.log.tail())
             server.check()
