@@ -81,4 +81,13 @@ static inline void list_move_all(struct list *to, struct list *from)
 	for (struct list *link = (head)->next, *link##_next_ = link->next; link != (head); \
 		link = link##_next_, link##_next_ = link->next)
 
+static inline size_t list_length(const struct list *list)
+{
+	size_t length = 0;
+
+	for (const struct list *link = list->next; link != list; link = link->next)
+		length++;
+	return length;
+}
+
 #endif

@@ -122,7 +122,6 @@ struct engine {
 	uint64_t done[JOB_STATE_COUNT]; /* jobs that came to that end */
 	struct totals totals;
 	struct traffic traffic;
-	unsigned uploads; /* under way */
 	_Atomic unsigned blocking_threads, open_calls;
 	atomic_bool abandoned; /* closed: a thread that comes back from a stage ends at once */
 	/* Of the bound blocking_max: threads, requests for one, one has ended, somebody waits.

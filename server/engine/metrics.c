@@ -48,6 +48,7 @@ static void add_jobs(struct engine *engine, struct engine_metrics *metrics)
 		metrics->jobs[job_state(job)]++;
 		metrics->jobs_stalled += job->stalled;
 		metrics->keys += job->key_count;
+		metrics->uploads += list_length(&job->uploads);
 		if (job->pipeline == NULL)
 			continue;
 		pipeline_lock(job->pipeline);
@@ -98,7 +99,6 @@ int engine_metrics(struct engine *engine, struct engine_metrics *ret)
 		.jobs_retained = engine->expiry_count,
 		.jobs_cached = engine->cache_count,
 		.traffic = engine->traffic,
-		.uploads = engine->uploads,
 		.blocking_threads = atomic_load(&engine->blocking_taken),
 		.slab_bytes = slab_bytes(),
 		.draining = engine->draining };

@@ -30,7 +30,6 @@ struct upload {
 
 static void upload_free(struct upload *upload)
 {
-	upload->job->engine->uploads--;
 	list_remove(&upload->link);
 	builder_done(&upload->builder);
 	job_unref(upload->job);
@@ -260,7 +259,6 @@ int upload_open(struct job *job, const char *key, uint64_t offset,
 	if (upload == NULL)
 		return error_no_memory(err);
 	upload->job = job_ref(job);
-	job->engine->uploads++;
 	upload->events = *events;
 	upload->lines = upload->offered = offset;
 	list_init(&upload->link);
