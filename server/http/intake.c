@@ -350,7 +350,8 @@ static int open_again(
 	if (err->code != ERR_INPUT_CLOSED || options->key == NULL)
 		return -1;
 	intake->known_lines = job_key_lines(intake->job, options->key);
-	if (intake->known_lines <= options->offset)
+	/* A client that has asked for its offset may have nothing left to send. */
+	if (intake->known_lines == 0 || intake->known_lines < options->offset)
 		return -1;
 	intake->skip = intake->known_lines - options->offset;
 	return 0;

@@ -139,6 +139,19 @@ def test_a_repeated_body_after_close_is_all_duplicates(t):
     same_multiset(job.results(), numbers(20))
 
 
+def test_a_client_that_skips_all_after_close_has_nothing_to_send(t):
+    """It asked for its offset, and all of its body was taken before."""
+    job = t.job()
+    key = {"Idempotency-Key": "k"}
+    status(job.upload(ndjson(numbers(20)), {"close": "true"}, key), 200)
+    again = status(job.upload(b"", {"close": "true", "offset": 20}, key), 200).json()
+    eq((again["accepted"], again["duplicates"], again["next_offset"]), (0, 0, 20), "reply")
+    body = problem(job.upload(b"20\n", {"offset": 20}, key), 409, "input-closed")
+    eq(body["next_offset"], 20, "next_offset of what is new")
+    problem(job.upload(b"", {"offset": 21}, key), 409, "input-closed")
+    problem(job.upload(b"", {}, {"Idempotency-Key": "other"}), 409, "input-closed")
+
+
 def cut_upload(t, job, body, key, at):
     """Sends `body` in chunks and resets the connection behind byte `at`."""
     connection = t.api.connect()
