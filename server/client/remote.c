@@ -27,6 +27,7 @@ struct remote {
 	struct curl_slist *headers;
 	struct remote_reply reply;
 	char why[CURL_ERROR_SIZE];
+	bool begun; /* some of its body was read */
 	bool over, too_large, out_of_memory;
 	CURLcode result;
 };
@@ -188,10 +189,24 @@ static size_t on_read(char *into, size_t size, size_t count, void *arg)
 	struct remote *remote = arg;
 	long got = remote->request->read(remote->request->arg, into, size * count);
 
+	remote->begun = true;
 	if (got >= 0)
 		return (size_t)got;
 	remote->reply.given_up = true;
 	return CURL_READFUNC_ABORT;
+}
+
+/*
+ * curl wants to send the body again: after a connection that broke, also that of the request
+ * before (it remembers that, in 8.x even through curl_easy_reset()). What has begun is begun
+ * again by our caller, who knows what was stored of it.
+ */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	const struct remote *remote = arg;
+
+	return offset == 0 && origin == SEEK_SET && !remote->begun ? CURL_SEEKFUNC_OK
+								   : CURL_SEEKFUNC_FAIL;
 }
 
 static size_t keep(struct remote *remote, const char *bytes, size_t len)
@@ -278,6 +293,8 @@ static void set_callbacks(struct remote *remote, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, remote->why);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, remote);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, remote);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, remote);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, remote->headers);
@@ -315,7 +332,7 @@ int remote_start(struct remote *remote, const struct remote_request *request, st
 	curl_easy_reset(easy); /* keeps the connection */
 	remote_reply_done(&remote->reply);
 	remote->reply = (struct remote_reply)REMOTE_REPLY_INIT;
-	remote->over = remote->too_large = remote->out_of_memory = false;
+	remote->begun = remote->over = remote->too_large = remote->out_of_memory = false;
 	remote->why[0] = '\0';
 	remote->request = request;
 	if (!add_headers(remote, request) || !set_target(remote, easy, request)) {

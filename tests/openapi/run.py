@@ -54,7 +54,7 @@ def node(files, settings, runs=30):
 def recorded(args, folder):
     """The records of other tests; the API's are made where there is no fresh one."""
     program = os.stat(args.program).st_mtime
-    fresh = [name for name in args.traffic
+    fresh = [os.path.abspath(name) for name in args.traffic
              if os.path.exists(name) and os.stat(name).st_mtime >= program]
     if any("api" in os.path.basename(name) for name in fresh):
         return fresh
