@@ -125,7 +125,7 @@ def test_all_jobs_are_shown_without_a_word(t):
     for number in range(20):
         t.job(["pass"], api=api, name=f"job-{number}")
     shown.shows("job-19", "q ends this view")
-    eq(len(shown.screen.lines()), 10)
+    shown.until(lambda screen: len(screen.lines()) == 10, "the picture is whole")
     shown.type(b"q")
     shown.ends(0)
 
