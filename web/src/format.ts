@@ -64,8 +64,9 @@ export function duration(seconds: number | null | undefined): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 59.5) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);
-  if (whole < 3600) return parts(Math.floor(whole / 60), "min", whole % 60, "s");
+  if (whole < 600) return parts(Math.floor(whole / 60), "min", whole % 60, "s");
   const minutes = Math.round(whole / 60);
+  if (minutes < 60) return `${minutes} min`;
   if (minutes < 1440) return parts(Math.floor(minutes / 60), "h", minutes % 60, "min");
   const hours = Math.round(whole / 3600);
   return parts(Math.floor(hours / 24), "d", hours % 24, "h");
