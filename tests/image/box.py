@@ -52,14 +52,17 @@ def storage(driver):
 
 
 def works():
-    """Can a container be made and mounted?"""
+    """Can a container be made, mounted and committed? (A chroot has no root to remount.)"""
     made = run("buildah", "from", "scratch", check=False)
     if made.returncode != 0:
         return False
     name = made.stdout.strip()
     mounted = run("buildah", "mount", name, check=False)
+    probe = "localhost/leat-probe"
+    committed = run("buildah", "commit", "-q", name, probe, check=False)
     run("buildah", "rm", name, check=False)
-    return mounted.returncode == 0
+    run("buildah", "rmi", probe, check=False)
+    return mounted.returncode == 0 and committed.returncode == 0
 
 
 def prepare():
