@@ -33,10 +33,10 @@ class FaultIo:
             file.write(bytes(LAYOUT.size))
         with open(self.path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), LAYOUT.size)
-        self.library = shim(program, folder)
+        self.preload = shim(program, folder)
 
     def environment(self):
-        return {"LD_PRELOAD": self.library, "LEAT_FAULTIO_CONTROL": self.path}
+        return {"LD_PRELOAD": self.preload, "LEAT_FAULTIO_CONTROL": self.path}
 
     def arm(self, at, error, kinds=WRITE | SYNC, count=1, half=False):
         """The `at`-th call from now on fails, and the count - 1 behind it (0: all)."""

@@ -28,7 +28,7 @@ def faulty(t):
     folder = tempfile.mkdtemp(prefix="leat-faultio-")
     t.cleanup.append(lambda: shutil.rmtree(folder, ignore_errors=True))
     faults = FaultIo(t.settings.program, folder)
-    if faults.library is None:
+    if faults.preload is None:
         t.skip("the shim is not built and there is no C compiler here")
     given = os.environ.get("ASAN_OPTIONS", "")
     env = {**faults.environment(), "ASAN_OPTIONS": f"{given}:verify_asan_link_order=0".lstrip(":")}
