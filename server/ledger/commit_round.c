@@ -322,6 +322,7 @@ bool committer_round(struct committer *committer)
 	struct list batch;
 	struct error err;
 
+	committer->stop_seen = stopping;
 	if (committer->abandoned)
 		return refuse_all(committer);
 	if (committer->in_doubt) {

@@ -87,7 +87,9 @@ static bool wait_for_work(struct committer *committer)
 	bool go_on;
 
 	pthread_mutex_lock(&committer->lock);
-	if (committer->stopping) {
+	if (committer->stopping && !committer->stop_seen) {
+		/* Asked to end since the last round, which left what was not due: once more. */
+	} else if (committer->stopping) {
 		committer->parked = true;
 		pthread_cond_signal(&committer->calm);
 		while (committer->parked && !committer->ended)

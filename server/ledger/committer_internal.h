@@ -40,6 +40,7 @@ struct committer {
 	struct list pending;      /* in order, in front of the queue; all must while failing */
 	struct list doubtful;     /* of the commit of which nobody knows whether it happened */
 	bool in_doubt, abandoned; /* abandoned: it stopped before it knew */
+	bool stop_seen; /* the last round knew that it is the end: all was due in it */
 	bool failing;
 	bool frees_first;   /* full: every other try is for what makes room */
 	uint64_t failed_ns; /* when it last did; real time */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "ledger/committer.h"
+#include "ledger/committer_internal.h"
 
 /* ---- a ledger of letters ---- */
 
@@ -127,6 +127,7 @@ struct fixture {
 	struct test_op *gathered; /* handed out by gather(), once */
 	uint64_t gather_again_ns, gathered_at_ns;
 	_Atomic int gathers;
+	_Atomic bool gather_until_stop; /* gather() takes until committer_stop() was called */
 	char last_text[ERROR_TEXT_MAX];
 	enum error_code last_code;
 };
@@ -185,12 +186,26 @@ static void done(struct commit_op *op, const struct error *err)
 		committer_submit(fixture->committer, &self->then->op);
 }
 
+static bool is_stopping(struct committer *committer)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&committer->lock);
+	stopping = committer->stopping;
+	pthread_mutex_unlock(&committer->lock);
+	return stopping;
+}
+
 static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 {
 	struct fixture *fixture = arg;
 	struct test_op *op = fixture->gathered;
 
 	fixture->gathers++;
+	if (fixture->gather_until_stop && fixture->gathers == 1)
+		return now_ns + 20 * NS_PER_MS; /* asked again by time, not woken */
+	while (fixture->gather_until_stop && !is_stopping(fixture->committer))
+		sched_yield();
 	fixture->gathered_at_ns = now_ns;
 	if (op != NULL && now_ns >= fixture->gather_again_ns) {
 		fixture->gathered = NULL;
@@ -391,6 +406,23 @@ Test(committer, gather_is_asked_again_when_it_said)
 	cr_expect_geq(fixture.gathered_at_ns, fixture.gather_again_ns);
 	cr_expect_lt(fixture.gathers, 10, "it must not spin");
 	stop(&fixture);
+}
+
+Test(committer, what_is_not_due_yet_is_gathered_at_the_end_even_if_that_comes_in_between)
+{
+	struct fixture fixture = { 0 };
+	struct test_op g = make(&fixture, 'g', true);
+
+	fixture.gathered = &g;
+	fixture.gather_again_ns = UINT64_MAX;
+	fixture.gather_until_stop = true;
+	start(&fixture);
+	/* The end is asked for while a round runs that did not know of it. */
+	while (fixture.gathers < 2)
+		sched_yield();
+	stop(&fixture);
+	cr_expect_str_eq(fixture.fake.disk, "g.|");
+	cr_expect_eq(fixture.gathered_at_ns, UINT64_MAX);
 }
 
 Test(committer, wake_makes_it_ask)
