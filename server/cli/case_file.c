@@ -161,3 +161,40 @@ int case_file_next(struct case_file *cases, struct stage_case *ret, struct error
 	return error_set(err, why.code == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_BAD_REQUEST,
 		"%s: line %u: %s", cases->path, cases->number, why.text);
 }
+
+/* ---- what was wanted, what was got ---- */
+
+int case_list_add(struct buf *list, const char *text, size_t len)
+{
+	if (list->len > 0 && buf_append(list, ",", 1) < 0)
+		return -1;
+	return buf_append(list, text, len);
+}
+
+static int say_difference(
+	const char *what, const struct buf *wanted, const struct buf *got, struct error *err)
+{
+	return error_set(err, ERR_INTERNAL, "%s: wanted [%.*s], got [%.*s]", what,
+		(int)wanted->len, wanted->data != NULL ? wanted->data : "", (int)got->len,
+		got->data != NULL ? got->data : "");
+}
+
+int case_compare(
+	const char *what, struct stage_slice wanted, const struct buf *got, struct error *err)
+{
+	struct buf list = BUF_INIT;
+	struct stage_slice value;
+	struct stage_walk walk;
+	int result = 0;
+
+	if (stage_walk_open(&walk, wanted, '['))
+		while (result == 0 && stage_walk_element(&walk, &value))
+			result = case_list_add(&list, value.at, value.len);
+	if (result < 0)
+		error_no_memory(err);
+	else if (list.len != got->len ||
+		 (got->len > 0 && memcmp(list.data, got->data, got->len) != 0))
+		result = say_difference(what, &list, got, err);
+	buf_done(&list);
+	return result;
+}

@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "engine/split.h"
 #include "stages/stage_slice.h"
@@ -49,5 +50,12 @@ int case_file_open(struct case_file *cases, const char *path, struct error *err)
 int case_file_next(struct case_file *cases, struct stage_case *ret, struct error *err);
 void case_file_close(struct case_file *cases);
 void stage_case_done(struct stage_case *one);
+
+/* One more element behind those in `list`; -1 without memory. */
+int case_list_add(struct buf *list, const char *text, size_t len);
+/* Are the elements of the array `wanted` those of `got`, byte for byte? -1 says what differs.
+ */
+int case_compare(
+	const char *what, struct stage_slice wanted, const struct buf *got, struct error *err);
 
 #endif

@@ -156,16 +156,9 @@ static int feed(struct case_run *run, struct error *err)
 
 /* ---- what came of it ---- */
 
-static int add(struct buf *list, const char *text, size_t len)
-{
-	if (list->len > 0 && buf_append(list, ",", 1) < 0)
-		return -1;
-	return buf_append(list, text, len);
-}
-
 static int add_result(struct case_run *run, const struct page_line *line)
 {
-	return add(&run->results, line->text, line->len);
+	return case_list_add(&run->results, line->text, line->len);
 }
 
 static int add_failure(struct case_run *run, const struct page_line *line)
@@ -180,7 +173,7 @@ static int add_failure(struct case_run *run, const struct page_line *line)
 		failure_kind_name(failure.head.kind), "error", failure.error,
 		(size_t)failure.head.error_len);
 	text = json_text(row, JSON_COMPACT);
-	return text == NULL ? -1 : add(&run->failures, text, strlen(text));
+	return text == NULL ? -1 : case_list_add(&run->failures, text, strlen(text));
 }
 
 struct reading {
@@ -224,34 +217,6 @@ static int read_log(struct case_run *run, enum ledger_log log,
 
 /* ---- as wanted? ---- */
 
-static int differs(
-	const char *what, const struct buf *wanted, const struct buf *got, struct error *err)
-{
-	return error_set(err, ERR_INTERNAL, "%s: wanted [%.*s], got [%.*s]", what,
-		(int)wanted->len, wanted->data != NULL ? wanted->data : "", (int)got->len,
-		got->data != NULL ? got->data : "");
-}
-
-static int compare(
-	const char *what, struct stage_slice wanted, const struct buf *got, struct error *err)
-{
-	struct buf list = BUF_INIT;
-	struct stage_slice value;
-	struct stage_walk walk;
-	int result = 0;
-
-	if (stage_walk_open(&walk, wanted, '['))
-		while (result == 0 && stage_walk_element(&walk, &value))
-			result = add(&list, value.at, value.len);
-	if (result < 0)
-		error_no_memory(err);
-	else if (list.len != got->len ||
-		 (got->len > 0 && memcmp(list.data, got->data, got->len) != 0))
-		result = differs(what, &list, got, err);
-	buf_done(&list);
-	return result;
-}
-
 static int compare_report(const struct case_run *run, struct error *err)
 {
 	const char *report = job_record(run->job)->report;
@@ -275,8 +240,8 @@ static int compare_all(struct case_run *run, struct error *err)
 			job_state_name(job_state(run->job)), error != NULL ? error : "?");
 	if (read_log(run, LEDGER_RESULTS, add_result, err) < 0 ||
 		read_log(run, LEDGER_FAILURES, add_failure, err) < 0 ||
-		compare("out", run->one->out, &run->results, err) < 0 ||
-		compare("failures", run->one->failures, &run->failures, err) < 0)
+		case_compare("out", run->one->out, &run->results, err) < 0 ||
+		case_compare("failures", run->one->failures, &run->failures, err) < 0)
 		return -1;
 	return compare_report(run, err);
 }

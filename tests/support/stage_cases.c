@@ -3,30 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/case_file.h"
 #include "stage_host.h"
-#include "stages/stage_slice.h"
 
 /* Where a run stands, and what it made so far: one line an output or failure. */
 struct run {
 	const struct stage *stage;
-	struct stage_slice line; /* the case */
-	json_t *params;
-	unsigned attempts;
+	const struct stage_case *one;
 	struct stage_host host;
 	struct buf outputs, failures;
 };
-
-static struct stage_slice member(const struct run *run, const char *name)
-{
-	return stage_slice_member(run->line, name);
-}
-
-static void add(struct buf *to, const char *bytes, size_t len)
-{
-	if (to->len > 0)
-		buf_append_str(to, ",");
-	buf_append(to, bytes, len);
-}
 
 static void add_outputs(struct run *run)
 {
@@ -34,7 +20,7 @@ static void add_outputs(struct run *run)
 		size_t len;
 		const char *bytes = stage_host_output(&run->host, i, &len);
 
-		add(&run->outputs, bytes, len);
+		case_list_add(&run->outputs, bytes, len);
 	}
 }
 
@@ -46,14 +32,14 @@ static void add_failure(struct run *run, uint64_t number)
 		kind == STAGE_TRANSIENT ? "transient" : "permanent", "error", error);
 	char *text = json_dumps(row, JSON_COMPACT);
 
-	add(&run->failures, text, strlen(text));
+	case_list_add(&run->failures, text, strlen(text));
 	free(text);
 	json_decref(row);
 }
 
 static int open_host(struct run *run, const struct buf *state, struct error *err)
 {
-	return stage_host_open(&run->host, run->stage, run->params, state, err);
+	return stage_host_open(&run->host, run->stage, run->one->params, state, err);
 }
 
 /* Close it and open it from what it saved, as after a crash. */
@@ -77,8 +63,8 @@ static int run_item(
 	enum stage_result result = STAGE_FAILED;
 	enum stage_failure kind = STAGE_TRANSIENT;
 
-	for (unsigned attempt = 1;
-		attempt <= run->attempts && result == STAGE_FAILED && kind == STAGE_TRANSIENT;
+	for (unsigned attempt = 1; attempt <= run->one->attempts && result == STAGE_FAILED &&
+				   kind == STAGE_TRANSIENT;
 		attempt++) {
 		result = stage_host_run(&run->host, item.at, item.len, number, attempt);
 		if (result == STAGE_FAILED)
@@ -100,7 +86,7 @@ static int run_items(struct run *run, struct error *err)
 	struct stage_walk walk;
 	uint64_t number = 0;
 
-	if (!stage_walk_open(&walk, member(run, "in"), '['))
+	if (!stage_walk_open(&walk, run->one->in, '['))
 		return error_set(err, ERR_INTERNAL, "the case has no \"in\"");
 	while (stage_walk_element(&walk, &item))
 		if (run_item(run, item, number++, err) < 0)
@@ -125,30 +111,9 @@ static int run_source(struct run *run, struct error *err)
 	return error_set(err, ERR_INTERNAL, "the source does not end");
 }
 
-static int compare(
-	const char *what, struct stage_slice wanted, const struct buf *got, struct error *err)
-{
-	struct buf list = BUF_INIT;
-	struct stage_slice value;
-	struct stage_walk walk;
-	int same;
-
-	if (stage_walk_open(&walk, wanted, '['))
-		while (stage_walk_element(&walk, &value))
-			add(&list, value.at, value.len);
-	same = list.len == got->len &&
-	       (got->len == 0 || memcmp(list.data, got->data, got->len) == 0);
-	if (!same)
-		error_set(err, ERR_INTERNAL, "%s: wanted [%.*s], got [%.*s]", what,
-			(int)list.len, list.data != NULL ? list.data : "", (int)got->len,
-			got->data != NULL ? got->data : "");
-	buf_done(&list);
-	return same ? 0 : -1;
-}
-
 static int check_report(struct run *run, struct error *err)
 {
-	struct stage_slice wanted = member(run, "report");
+	struct stage_slice wanted = run->one->report;
 	const char *got;
 	size_t len;
 
@@ -162,20 +127,17 @@ static int check_report(struct run *run, struct error *err)
 	return 0;
 }
 
-static int check_refused(struct run *run, struct stage_slice refused, struct error *err)
+static int check_refused(struct run *run, struct error *err)
 {
-	json_t *wanted = json_loadb(refused.at, refused.len, JSON_DECODE_ANY, NULL);
 	struct error why = { 0 };
-	int result = 0;
 
 	if (open_host(run, NULL, &why) == 0) {
 		stage_host_close(&run->host);
-		result = error_set(err, ERR_INTERNAL, "it was not refused");
-	} else if (strcmp(why.text, json_string_value(wanted)) != 0) {
-		result = error_set(err, ERR_INTERNAL, "refused with: %s", why.text);
+		return error_set(err, ERR_INTERNAL, "it was not refused");
 	}
-	json_decref(wanted);
-	return result;
+	if (strcmp(why.text, json_string_value(run->one->refused)) != 0)
+		return error_set(err, ERR_INTERNAL, "refused with: %s", why.text);
+	return 0;
 }
 
 static int check_run(struct run *run, struct error *err)
@@ -186,29 +148,20 @@ static int check_run(struct run *run, struct error *err)
 		return -1;
 	result = run->stage->kind == STAGE_SOURCE ? run_source(run, err) : run_items(run, err);
 	if (result == 0)
-		result = compare("out", member(run, "out"), &run->outputs, err);
+		result = case_compare("out", run->one->out, &run->outputs, err);
 	if (result == 0)
-		result = compare("failures", member(run, "failures"), &run->failures, err);
+		result = case_compare("failures", run->one->failures, &run->failures, err);
 	if (result == 0)
 		result = check_report(run, err);
 	stage_host_close(&run->host);
 	return result;
 }
 
-static int run_case(const struct stage *stage, const char *line, size_t len, struct error *err)
+static int run_case(const struct stage *stage, const struct stage_case *one, struct error *err)
 {
-	struct run run = { .stage = stage, .line = { line, len }, .attempts = 1 };
-	struct stage_slice params = member(&run, "params"), refused = member(&run, "refused");
-	struct stage_slice attempts = member(&run, "attempts");
-	int result;
+	struct run run = { .stage = stage, .one = one };
+	int result = one->refused != NULL ? check_refused(&run, err) : check_run(&run, err);
 
-	if (params.at == NULL)
-		return error_set(err, ERR_INTERNAL, "the case has no \"params\"");
-	run.params = json_loadb(params.at, params.len, 0, NULL);
-	if (attempts.at != NULL)
-		run.attempts = (unsigned)strtoul(attempts.at, NULL, 10);
-	result = refused.at != NULL ? check_refused(&run, refused, err) : check_run(&run, err);
-	json_decref(run.params);
 	buf_done(&run.outputs);
 	buf_done(&run.failures);
 	return result;
@@ -216,29 +169,26 @@ static int run_case(const struct stage *stage, const char *line, size_t len, str
 
 int stage_cases_run(const struct stage *stage, const char *file, FILE *out, int *ret_count)
 {
-	FILE *in = fopen(file, "r");
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	int bad = 0;
+	struct case_file cases;
+	struct stage_case one;
+	struct error err = { 0 };
+	int bad = 0, more;
 
 	*ret_count = 0;
-	if (in == NULL)
+	if (case_file_open(&cases, file, &err) < 0)
 		return -1;
-	while ((len = getline(&line, &size, in)) > 0) {
-		struct stage_slice name;
-		struct error err = { 0 };
-
-		line[len - (line[len - 1] == '\n')] = '\0';
+	while ((more = case_file_next(&cases, &one, &err)) > 0) {
 		++*ret_count;
-		if (run_case(stage, line, strlen(line), &err) == 0)
-			continue;
-		name = stage_slice_member((struct stage_slice){ line, strlen(line) }, "case");
-		fprintf(out, "%s: %.*s: %s\n", stage->name, (int)name.len,
-			name.at != NULL ? name.at : "", err.text);
+		if (run_case(stage, &one, &err) < 0) {
+			fprintf(out, "%s: line %u: %s\n", stage->name, cases.number, err.text);
+			bad++;
+		}
+		stage_case_done(&one);
+	}
+	if (more < 0) {
+		fprintf(out, "%s\n", err.text);
 		bad++;
 	}
-	free(line);
-	fclose(in);
+	case_file_close(&cases);
 	return bad;
 }

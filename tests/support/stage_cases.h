@@ -1,7 +1,7 @@
 /*
  * stage_cases: runs a stage's cases.ndjson.
  *
- * A case a line: {"case","params","in","out","failures","report","refused","attempts"}.
+ * A case a line, as cli/case_file.h has it.
  * Items are compared byte for byte, as they stand in the file. A sink is closed and opened
  * from its checkpoint between any two items, a source between any two runs, so every case is
  * a test of their state too.
