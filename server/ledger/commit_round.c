@@ -194,7 +194,7 @@ static void take_batch(struct committer *committer, struct list *ret_batch)
 
 /* ---- rounds ---- */
 
-static bool is_stopping(struct committer *committer)
+bool committer_is_stopping(struct committer *committer)
 {
 	bool stopping;
 
@@ -316,7 +316,7 @@ static bool refuse_all(struct committer *committer)
 
 bool committer_round(struct committer *committer)
 {
-	bool stopping = is_stopping(committer);
+	bool stopping = committer_is_stopping(committer);
 	bool due = stopping || !committer->failing ||
 		   real_ns() >= committer_next_try_ns(committer);
 	struct list batch;

@@ -57,6 +57,9 @@ static inline uint64_t real_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* Was committer_stop() called? Thread: any. */
+bool committer_is_stopping(struct committer *committer);
+
 /* ---- commit_round.c; thread: commit ---- */
 
 /* Write what waits and is due; false when there was nothing to do (yet). */

@@ -186,16 +186,6 @@ static void done(struct commit_op *op, const struct error *err)
 		committer_submit(fixture->committer, &self->then->op);
 }
 
-static bool is_stopping(struct committer *committer)
-{
-	bool stopping;
-
-	pthread_mutex_lock(&committer->lock);
-	stopping = committer->stopping;
-	pthread_mutex_unlock(&committer->lock);
-	return stopping;
-}
-
 static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 {
 	struct fixture *fixture = arg;
@@ -204,7 +194,7 @@ static uint64_t gather(void *arg, uint64_t now_ns, struct list *ops)
 	fixture->gathers++;
 	if (fixture->gather_until_stop && fixture->gathers == 1)
 		return now_ns + 20 * NS_PER_MS; /* asked again by time, not woken */
-	while (fixture->gather_until_stop && !is_stopping(fixture->committer))
+	while (fixture->gather_until_stop && !committer_is_stopping(fixture->committer))
 		sched_yield();
 	fixture->gathered_at_ns = now_ns;
 	if (op != NULL && now_ns >= fixture->gather_again_ns) {
