@@ -41,7 +41,7 @@
 extern "C" {
 #endif
 
-#define STAGE_ABI 1
+#define STAGE_ABI 2
 
 struct stage_ctx;
 
@@ -64,6 +64,12 @@ enum stage_threads {
 	STAGE_PARALLEL = 1, /* by up to `workers` threads at once; uses the CPU, never sleeps */
 	STAGE_BLOCKING = 2, /* the same, and may sleep: it gets threads of its own */
 	STAGE_ASYNC = 3,    /* on the server's loop: must return at once, completes later */
+};
+
+enum stage_flag {
+	/* Not a stage by itself: each file of the folder stages-d whose name is no stage's
+	 * makes one of it, with that file as its configuration (since ABI 2). */
+	STAGE_TEMPLATE = 1,
 };
 
 enum stage_param_type {
@@ -117,6 +123,32 @@ struct stage {
 	enum stage_result (*checkpoint)(void *instance, struct stage_ctx *ctx);
 	/* sink: the job is over; emit one JSON value, the job's `report`. */
 	enum stage_result (*report)(void *instance, struct stage_ctx *ctx);
+
+	/* ---- since ABI 2 ---- */
+
+	/*
+	 * What the operator of the server says of this stage, in the file NAME.json of the
+	 * folder stages-d: checked against the table and written into config_size zeroed bytes
+	 * once, at start, with the defaults where there is no file. `configure` then checks
+	 * what the table cannot; after a stage_fail() ("/hosts/0: …") the file is refused and
+	 * the defaults take its place. Instances read it through stage_config(); it does not
+	 * change. config_of: the name of another stage whose configuration this one shares.
+	 */
+	const char *config_of;
+	size_t config_size;
+	const struct stage_param *config;
+	enum stage_result (*configure)(void *config, struct stage_ctx *ctx);
+	void (*unconfigure)(void *config, struct stage_ctx *ctx);
+
+	/*
+	 * Many items at once: stage_batch_count() of them, each with a ctx of its own and so
+	 * with a fate of its own. STAGE_FAILED after a stage_fail() on ctx itself is the fate
+	 * of all that have not failed themselves. `run` stays for single items. batch_items:
+	 * how many it likes to be given where the job says nothing; 0: only what jobs ask for.
+	 */
+	enum stage_result (*run_batch)(void *instance, struct stage_ctx *ctx);
+	unsigned batch_items;
+	unsigned flags; /* mask of enum stage_flag */
 };
 
 /* The program hides its symbols but for these, which modules find in it. */
@@ -169,6 +201,17 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
  * Stays as long as ctx does. Thread: any.
  */
 const char *stage_traceparent(struct stage_ctx *ctx);
+
+/*
+ * The operator's configuration (config_size bytes), the same for all jobs; NULL where the stage
+ * has no table of one. Thread: any.
+ */
+const void *stage_config(struct stage_ctx *ctx);
+/* The name that the stage is used by; a template has many. Thread: any. */
+const char *stage_use(struct stage_ctx *ctx);
+/* All parameters as one JSON text, checked and with defaults; NULL without memory. In `open`;
+ * stays as long as the instance does. */
+const char *stage_params(struct stage_ctx *ctx, size_t *ret_len);
 
 /* ---- async stages ---- */
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/configure.h"
 
 #define BESIDE "/leat-stages"
 
@@ -83,9 +84,10 @@ static int load_all(
 	for (unsigned i = 0; i < settings->stages.count; i++)
 		if (registry_load_dir(registry, settings->stages.items[i], err) < 0)
 			return -1;
-	if (load_beside(registry, err) < 0)
+	if (load_beside(registry, err) < 0 || load_if_there(registry, LEAT_STAGES_DIR, err) < 0)
 		return -1;
-	return load_if_there(registry, LEAT_STAGES_DIR, err);
+	return registry_load_config(registry,
+		*settings->stages_d != '\0' ? settings->stages_d : NULL, &configure_hooks, err);
 }
 
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err)

@@ -75,11 +75,13 @@ int settings_init(struct settings *settings, enum setting_command command, struc
 		http_config_default.port);
 	settings->listen = mem_strdup(listen);
 	settings->data = mem_strdup("./var");
+	settings->stages_d = mem_strdup("");
 	settings->log = mem_strdup("text");
 	settings->log_level = mem_strdup(command == FOR_SERVE ? "info" : "warn");
 	settings->access_log = mem_strdup("off");
-	if (settings->listen != NULL && settings->data != NULL && settings->log != NULL &&
-		settings->log_level != NULL && settings->access_log != NULL)
+	if (settings->listen != NULL && settings->data != NULL && settings->stages_d != NULL &&
+		settings->log != NULL && settings->log_level != NULL &&
+		settings->access_log != NULL)
 		return 0;
 	settings_done(settings);
 	return error_no_memory(err);
@@ -89,6 +91,7 @@ void settings_done(struct settings *settings)
 {
 	mem_free(settings->listen);
 	mem_free(settings->data);
+	mem_free(settings->stages_d);
 	mem_free(settings->log);
 	mem_free(settings->log_level);
 	mem_free(settings->access_log);
@@ -290,7 +293,9 @@ void setting_show(const struct settings *settings, unsigned index, char *ret, si
 	if (setting->type == SETTING_FOLDERS) {
 		snprintf(ret, size, "none");
 	} else if (!setting_is_number(setting)) {
-		snprintf(ret, size, "%s", *(char *const *)member_of(settings, setting));
+		const char *word = *(char *const *)member_of(settings, setting);
+
+		snprintf(ret, size, "%s", *word == '\0' ? "none" : word);
 	} else if (load_number(settings, setting) == 0 && setting->zero != NULL) {
 		snprintf(ret, size, "0, which means %s", setting->zero);
 	} else {

@@ -64,6 +64,7 @@ struct settings {
 		unsigned count;
 		char *items[FOLDERS_MAX];
 	} stages;
+	char *stages_d; /* "": none */
 	uint64_t map_bytes, drain_ms, idle_timeout_ms, ratio_max;
 	char *log, *log_level, *access_log;
 	struct engine_config engine;

@@ -41,6 +41,9 @@ const struct setting settings_table[] = {
 	{ "stages", PLACE, "DIR",
 		"load every stage module (*.so) of this folder; may be repeated",
 		SETTING_FOLDERS, ALL, FIELD(stages) },
+	{ "stages-d", PLACE, "DIR",
+		"folder of NAME.json files: configurations of stages, and programs as stages",
+		SETTING_TEXT, ALL, FIELD(stages_d) },
 
 	{ "compute", WORK, "COUNT", "threads that run stages", SETTING_COUNT, SERVE_RUN,
 		FIELD(engine.compute), 0, 1024, .zero = "one a core" },

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/calls.h"
@@ -359,7 +360,7 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 {
 	static struct log_limit limit;
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	const char *traceparent = stage_traceparent(ctx);
+	const char *traceparent = ctx->run == NULL ? NULL : stage_traceparent(ctx);
 	char text[600];
 	unsigned skipped = 0;
 	bool allowed;
@@ -373,6 +374,10 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (ctx->run == NULL) { /* its configuration is being read */
+		log_info("stage_log", "skipped=%u text=\"%s\"", skipped, text);
+		return;
+	}
 	log_info("stage_log", "job=%s trace=%.*s stage=%s skipped=%u text=\"%s\"",
 		ctx->run->pipeline->id_text, TRACE_ID_SIZE - 1,
 		traceparent == NULL ? "" : traceparent + 3, ctx->run->def->name, skipped, text);
@@ -381,6 +386,28 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 const char *stage_traceparent(struct stage_ctx *ctx)
 {
 	return pipeline_traceparent(ctx->run->pipeline);
+}
+
+const void *stage_config(struct stage_ctx *ctx)
+{
+	return ctx->run->config;
+}
+
+const char *stage_use(struct stage_ctx *ctx)
+{
+	return ctx->run->def->stage->name;
+}
+
+const char *stage_params(struct stage_ctx *ctx, size_t *ret_len)
+{
+	struct stage_run *run = ctx->run;
+
+	if (run->params_text == NULL)
+		run->params_text = json_text(
+			run->def->params, JSON_COMPACT | json_text_reals(run->def->params));
+	if (ret_len != NULL)
+		*ret_len = run->params_text == NULL ? 0 : strlen(run->params_text);
+	return run->params_text;
 }
 
 const char *stage_state(struct stage_ctx *ctx, size_t *ret_len)

@@ -77,6 +77,8 @@ struct stage_run {
 	const struct stage *stage;
 	void *instance;
 	struct params_store *params;
+	char *params_text;  /* NULL: not asked for */
+	const void *config; /* the operator's; NULL: none */
 	bool opened;
 
 	struct queue queue;    /* in front of it */

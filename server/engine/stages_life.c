@@ -35,6 +35,8 @@ static int open_stage(
 		return error_no_memory(err);
 	if (params_fill(run->stage, run->def->params, run->instance, &run->params, err) < 0)
 		return -1;
+	if (run->pipeline->engine != NULL)
+		run->config = registry_config(run->pipeline->engine->registry, run->stage);
 	run->opened = true;
 	if (run->stage->kind != STAGE_MAP) {
 		ctx.state = state;
@@ -88,6 +90,7 @@ static void close_stage(struct stage_run *run)
 	if (run->opened && run->stage->close != NULL)
 		run->stage->close(run->instance, &ctx);
 	params_store_free(run->params);
+	mem_free(run->params_text);
 	mem_free(run->instance);
 	emitter.out.count = 0;
 	emitter_done(&emitter);

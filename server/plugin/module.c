@@ -5,13 +5,14 @@
 
 #include "base/mem.h"
 #include "job/text.h"
+#include "plugin/config.h"
 #include "plugin/params.h"
 
 struct module {
 	char *file;
 	void *handle;
-	struct stage stage;         /* the module's descriptor, in our size */
-	struct stage_param *params; /* its table, in our size */
+	struct stage stage;                  /* the module's descriptor, in our size */
+	struct stage_param *params, *config; /* its tables, in our size */
 };
 
 /* The first stage.h ended with this member: what is smaller never was a descriptor. */
@@ -50,25 +51,39 @@ static int check_body(const struct stage *stage, struct error *err)
 		return error_set(err, ERR_INTERNAL, "it has no run function");
 	if ((unsigned)stage->kind > STAGE_SINK || (unsigned)stage->threads > STAGE_ASYNC)
 		return error_set(err, ERR_INTERNAL, "its kind or its threads is none we know");
-	return params_table_check(stage, err);
+	if (params_table_check(stage, err) < 0)
+		return -1;
+	return config_table_check(stage, err);
 }
 
-/* Rows of the module's size into rows of ours. */
-static int copy_params(struct module *module, struct error *err)
+/* Rows of the module's size into rows of ours; NULL is an empty table. */
+static int copy_rows(const struct module *module, const struct stage_param *rows,
+	struct stage_param **ret, struct error *err)
 {
-	const char *row = (const char *)module->stage.params;
+	const char *row = (const char *)rows;
 	size_t size = module->stage.param_size, count = 0;
 
 	if (row == NULL)
 		return 0;
 	while (((const struct stage_param *)(row + count * size))->name != NULL)
 		count++;
-	module->params = mem_zalloc((count + 1) * sizeof(module->params[0]));
-	if (module->params == NULL)
+	*ret = mem_zalloc((count + 1) * sizeof(**ret));
+	if (*ret == NULL)
 		return error_no_memory(err);
 	for (size_t i = 0; i < count; i++)
-		memcpy(&module->params[i], row + i * size, size);
-	module->stage.params = module->params;
+		memcpy(&(*ret)[i], row + i * size, size);
+	return 0;
+}
+
+static int copy_tables(struct module *module, struct error *err)
+{
+	struct stage *stage = &module->stage;
+
+	if (copy_rows(module, stage->params, &module->params, err) < 0 ||
+		copy_rows(module, stage->config, &module->config, err) < 0)
+		return -1;
+	stage->params = module->params;
+	stage->config = module->config;
 	return 0;
 }
 
@@ -89,7 +104,7 @@ static int load(struct module *module, const char *file, struct error *err)
 	if (check_head(stage, err) < 0)
 		return -1;
 	memcpy(&module->stage, stage, stage->size);
-	if (copy_params(module, err) < 0)
+	if (copy_tables(module, err) < 0)
 		return -1;
 	return check_body(&module->stage, err);
 }
@@ -115,6 +130,7 @@ void module_free(struct module *module)
 	if (module->handle != NULL)
 		dlclose(module->handle);
 	mem_free(module->params);
+	mem_free(module->config);
 	mem_free(module->file);
 	mem_free(module);
 }

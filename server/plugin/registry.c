@@ -61,19 +61,55 @@ static int reserve_entry(struct registry *registry)
 	return 0;
 }
 
-int registry_insert(struct registry *registry, const struct stage *stage, struct module *module)
+int registry_insert_entry(struct registry *registry, const struct entry *entry)
 {
 	size_t at = registry->count;
 
 	if (reserve_entry(registry) < 0)
 		return -1;
-	while (at > 0 && strcmp(registry->entries[at - 1].stage->name, stage->name) > 0)
+	while (at > 0 && strcmp(registry->entries[at - 1].stage->name, entry->stage->name) > 0)
 		at--;
 	memmove(&registry->entries[at + 1], &registry->entries[at],
 		(registry->count - at) * sizeof(registry->entries[0]));
-	registry->entries[at] = (struct entry){ stage, module };
+	registry->entries[at] = *entry;
 	registry->count++;
 	return 0;
+}
+
+static int insert_template(struct registry *registry, const struct entry *entry)
+{
+	struct entry *templates = mem_realloc(
+		registry->templates, (registry->template_count + 1) * sizeof(templates[0]));
+
+	if (templates == NULL)
+		return -1;
+	registry->templates = templates;
+	templates[registry->template_count++] = *entry;
+	return 0;
+}
+
+int registry_insert(struct registry *registry, const struct stage *stage, struct module *module)
+{
+	struct entry entry = { .stage = stage, .module = module };
+
+	return (stage->flags & STAGE_TEMPLATE) != 0 ? insert_template(registry, &entry)
+						    : registry_insert_entry(registry, &entry);
+}
+
+const struct stage *registry_template(const struct registry *registry, const char *name)
+{
+	for (size_t i = 0; i < registry->template_count; i++)
+		if (strcmp(registry->templates[i].stage->name, name) == 0)
+			return registry->templates[i].stage;
+	return NULL;
+}
+
+void registry_drop_entry(struct entry *entry)
+{
+	config_free(entry->config);
+	program_free(entry->program);
+	module_free(entry->module);
+	mem_free(entry->file);
 }
 
 static int insert_builtins(struct registry *registry, struct error *err)
@@ -106,12 +142,15 @@ void registry_free(struct registry *registry)
 	if (registry == NULL)
 		return;
 	for (size_t i = 0; i < registry->count; i++)
-		module_free(registry->entries[i].module);
+		registry_drop_entry(&registry->entries[i]);
+	for (size_t i = 0; i < registry->template_count; i++)
+		registry_drop_entry(&registry->templates[i]);
 	for (size_t i = 0; i < registry->refused_count; i++) {
 		mem_free(registry->refused[i].file);
 		mem_free(registry->refused[i].reason);
 	}
 	mem_free(registry->entries);
+	mem_free(registry->templates);
 	mem_free(registry->refused);
 	mem_free(registry);
 }
@@ -150,7 +189,9 @@ const char *registry_file(const struct registry *registry, const struct stage *s
 {
 	for (size_t i = 0; i < registry->count; i++)
 		if (registry->entries[i].stage == stage)
-			return module_file(registry->entries[i].module);
+			return registry->entries[i].file != NULL
+				       ? registry->entries[i].file
+				       : module_file(registry->entries[i].module);
 	return NULL;
 }
 
@@ -196,10 +237,11 @@ json_t *registry_describe(const struct registry *registry, const struct stage *s
 	const char *file = registry_file(registry, stage);
 	const char *base = file != NULL ? strrchr(file, '/') : NULL;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o}", "name", stage->name, "kind",
-		stage_kind_name(stage->kind), "version",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s?, s:o}", "name", stage->name,
+		"kind", stage_kind_name(stage->kind), "version",
 		stage->version != NULL ? stage->version : "", "summary",
 		stage->summary != NULL ? stage->summary : "", "threads",
-		stage_threads_name(stage->threads), "module", base != NULL ? base + 1 : file,
-		"params", params_schema(stage));
+		stage_threads_name(stage->threads), "batches", stage->run_batch != NULL, "abi",
+		(int)stage->abi, "module", base != NULL ? base + 1 : file, "params",
+		params_schema(stage));
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "job/definition.h"
+#include "plugin/config.h"
 #include "stages/stage.h"
 
 struct registry;
@@ -32,11 +33,23 @@ int registry_load_dir(struct registry *registry, const char *dir, struct error *
 int registry_load_file(struct registry *registry, const char *file, const struct stage **ret,
 	struct error *err);
 
+/*
+ * Read the operator's files DIR/NAME.json (dir NULL: there are none). One whose name is a
+ * stage's is that stage's configuration, any other makes a program of the template (program.h).
+ * What is wrong is remembered and logged as with modules, and a stage that has no
+ * configuration then has its defaults. Call it once, after the modules. Borrowed: hooks, as
+ * long as the registry. Fails only when the folder cannot be read, or a default is refused.
+ */
+int registry_load_config(struct registry *registry, const char *dir,
+	const struct config_hooks *hooks, struct error *err);
+/* Of the stage, as its `config` table wrote it; NULL where there is none. */
+const void *registry_config(const struct registry *registry, const struct stage *stage);
+
 size_t registry_count(const struct registry *registry);
 /* In order of name. */
 const struct stage *registry_at(const struct registry *registry, size_t index);
 const struct stage *registry_find(const struct registry *registry, const char *name);
-/* The file it came from, NULL for a built-in one. */
+/* The file it came from, a module or a program's; NULL for a built-in one. */
 const char *registry_file(const struct registry *registry, const struct stage *stage);
 
 /* [{"file":…,"reason":…}]; NULL without memory. */

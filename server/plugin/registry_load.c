@@ -32,7 +32,7 @@ static int remember_refused(struct registry *registry, const char *file, const c
 	return row->file != NULL && row->reason != NULL ? 0 : -1;
 }
 
-static int refuse(
+int registry_refuse(
 	struct registry *registry, const char *file, const struct error *why, struct error *err)
 {
 	if (why->code == ERR_NO_MEMORY)
@@ -48,6 +48,8 @@ static int check_name(
 	const struct stage *other = registry_find(registry, stage->name);
 	const char *file = other != NULL ? registry_file(registry, other) : NULL;
 
+	if (other == NULL)
+		other = registry_template(registry, stage->name);
 	if (other == NULL)
 		return 0;
 	return error_set(err, ERR_INTERNAL, "there is a stage '%s' already, %s%s", stage->name,
@@ -98,7 +100,7 @@ static int load_file(struct registry *registry, const char *file, struct error *
 
 	return insert_file(registry, file, &stage, &why) == 0
 		       ? 0
-		       : refuse(registry, file, &why, err);
+		       : registry_refuse(registry, file, &why, err);
 }
 
 /* A path with a slash: dlopen() would search the system's folders for a bare name. */

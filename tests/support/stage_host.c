@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plugin/config.h"
 
 #define OUTPUTS_MAX 4096
 
@@ -39,6 +40,9 @@ struct stage_ctx {
 	struct buf state;
 	bool has_state;
 	size_t room;
+
+	struct config *config; /* of nothing but defaults */
+	char *params;
 };
 
 /* ---- what stages call ---- */
@@ -63,6 +67,23 @@ const char *stage_traceparent(struct stage_ctx *ctx)
 uint64_t stage_item_number(struct stage_ctx *ctx)
 {
 	return ctx->number;
+}
+
+const void *stage_config(struct stage_ctx *ctx)
+{
+	return config_memory(ctx->config);
+}
+
+const char *stage_use(struct stage_ctx *ctx)
+{
+	return ctx->host->stage->name;
+}
+
+const char *stage_params(struct stage_ctx *ctx, size_t *ret_len)
+{
+	if (ret_len != NULL)
+		*ret_len = strlen(ctx->params);
+	return ctx->params;
 }
 
 unsigned stage_attempt(struct stage_ctx *ctx)
@@ -225,9 +246,18 @@ static int fill(struct stage_host *host, const json_t *params, struct error *err
 			 ? error_set(err, ERR_DEFINITION, "%s: %s", mistakes.items[0].pointer,
 				   mistakes.items[0].detail)
 			 : params_fill(host->stage, checked, host->instance, &host->store, err);
+	host->ctx->params = json_dumps(checked, JSON_COMPACT);
 	mistakes_done(&mistakes);
 	json_decref(checked);
 	return result;
+}
+
+/* One that shares another's configuration has none here. */
+static int configure(struct stage_host *host, struct error *err)
+{
+	return config_wanted(host->stage)
+		       ? config_new(host->stage, NULL, NULL, &host->ctx->config, err)
+		       : 0;
 }
 
 int stage_host_open(struct stage_host *host, const struct stage *stage, const json_t *params,
@@ -241,7 +271,7 @@ int stage_host_open(struct stage_host *host, const struct stage *stage, const js
 	host->ctx->worker = stage->worker_size > 0 ? calloc(1, stage->worker_size) : NULL;
 	if (state != NULL)
 		stage_state_set(host->ctx, state->data, state->len);
-	if (fill(host, params, err) < 0)
+	if (fill(host, params, err) < 0 || configure(host, err) < 0)
 		goto fail;
 	if (opened(host, call(host, stage->open), err) < 0)
 		goto fail;
@@ -269,6 +299,8 @@ void stage_host_close(struct stage_host *host)
 	buf_done(&host->ctx->bytes);
 	buf_done(&host->ctx->state);
 	params_store_free(host->store);
+	config_free(host->ctx->config);
+	free(host->ctx->params);
 	free(host->ctx->worker);
 	free(host->ctx);
 	free(host->instance);

@@ -149,6 +149,8 @@ Test(memory, a_parsed_definition_is_written_patched_and_filled_in)
 
 /* A default that cannot be read for want of memory looks like one that is none: that module
  * is refused, and remembered. */
+#define MODULES 4 /* that are stages; a template is counted only when it is refused */
+
 static int load_modules(struct error *err)
 {
 	struct registry *other;
@@ -158,14 +160,15 @@ static int load_modules(struct error *err)
 
 	if (registry_new(&other, err) < 0)
 		return -1;
+	count = registry_count(other);
 	result = registry_load_dir(other, TEST_MODULES, err);
 	fault_arm(FAULT_ALLOC, 0, false);
 	refused = registry_refused(other);
-	count = registry_count(other) + json_array_size(refused);
+	count = registry_count(other) - count + json_array_size(refused);
 	json_decref(refused);
 	registry_free(other);
 	if (result == 0)
-		cr_assert(count == 12, "%zu", count);
+		cr_assert(count >= MODULES && count <= MODULES + 1, "%zu", count);
 	return result;
 }
 
