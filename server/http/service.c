@@ -33,12 +33,19 @@ static void add_resident(json_t *memory)
 			memory, "rss_bytes", json_integer((json_int_t)stat.resident_bytes));
 }
 
+static json_t *stages_status(const struct registry *registry)
+{
+	return json_pack("{s:I, s:o}", "count", (json_int_t)registry_count(registry), "refused",
+		registry_refused(registry));
+}
+
 static void server_finish(struct request *request)
 {
 	const struct http_server *server = request->server;
-	json_t *json = json_pack("{s:s, s:f, s:I, s:o}", "version", LEAT_VERSION, "uptime_s",
+	json_t *json = json_pack("{s:s, s:f, s:I, s:o, s:o}", "version", LEAT_VERSION, "uptime_s",
 		(double)(clock_mono_ns() - server->started_ns) / (double)NS_PER_S, "pid",
-		(json_int_t)getpid(), "http", http_status(server));
+		(json_int_t)getpid(), "http", http_status(server), "stages",
+		stages_status(engine_registry(request_engine(request))));
 	json_t *status = engine_status(request_engine(request));
 
 	if (json_object_update(json, status) < 0) {
