@@ -42,9 +42,9 @@ static json_t *stages_status(const struct registry *registry)
 static void server_finish(struct request *request)
 {
 	const struct http_server *server = request->server;
-	json_t *json = json_pack("{s:s, s:f, s:I, s:o, s:o}", "version", LEAT_VERSION, "uptime_s",
-		(double)(clock_mono_ns() - server->started_ns) / (double)NS_PER_S, "pid",
-		(json_int_t)getpid(), "http", http_status(server), "stages",
+	json_t *json = json_pack("{s:s, s:f, s:I, s:o, s:o}", "version", LEAT_VERSION,
+		"uptime_s", (double)(clock_mono_ns() - server->started_ns) / (double)NS_PER_S,
+		"pid", (json_int_t)getpid(), "http", http_status(server), "stages",
 		stages_status(engine_registry(request_engine(request))));
 	json_t *status = engine_status(request_engine(request));
 

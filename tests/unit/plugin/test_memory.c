@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -170,6 +171,58 @@ static int load_modules(struct error *err)
 	if (result == 0)
 		cr_assert(count >= MODULES && count <= MODULES + 1, "%zu", count);
 	return result;
+}
+
+static const char *config_dir;
+
+/* As with modules, a file that could not be read for want of memory may be refused instead. */
+static int load_config(struct error *err)
+{
+	struct registry *other;
+	int result;
+
+	if (registry_new(&other, err) < 0)
+		return -1;
+	result = registry_load_dir(other, TEST_MODULES, err);
+	if (result == 0)
+		result = registry_load_config(other, config_dir, NULL, err);
+	fault_arm(FAULT_ALLOC, 0, false);
+	registry_free(other);
+	return result;
+}
+
+static void write_config(const char *dir, const char *name, const char *text)
+{
+	char path[200];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	cr_assert(file != NULL);
+	fputs(text, file);
+	fclose(file);
+}
+
+Test(memory, a_configuration_is_read_or_refused)
+{
+	char dir[] = "/tmp/leat-config-XXXXXX", command[100];
+
+	config_dir = mkdtemp(dir);
+	cr_assert(config_dir != NULL);
+	write_config(dir, "configured.json",
+		"{\"greeting\":\"welcome\",\"token\":{\"$env\":\"PATH\"},\"more\":{\"a\":[1.5,{}]}}");
+	write_config(dir, "mine.json",
+		"{\"template\":\"template\",\"command\":\"x\",\"params\":{\"a\":{\"type\":\"string\","
+		"\"enum\":[\"b\",\"c\"],\"default\":\"b\",\"description\":\"d\"}}}");
+	for (long n = 1; n < 600; n++) {
+		struct error err = { 0 };
+
+		fault_arm(FAULT_ALLOC, n, false);
+		if (load_config(&err) < 0)
+			cr_assert(err.code == ERR_NO_MEMORY, "allocation %ld: %s", n, err.text);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	cr_expect(system(command) == 0);
 }
 
 Test(memory, a_registry_is_filled_or_refused)
