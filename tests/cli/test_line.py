@@ -79,7 +79,7 @@ def as_value(text, like):
     if isinstance(like, list):
         return [] if text == "none" else [text]
     if isinstance(like, str):
-        return text
+        return "" if text == "none" else text
     number, _, unit = text.partition(" ")
     return int(number) * UNITS[unit]
 
