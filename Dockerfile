@@ -61,7 +61,7 @@ LABEL org.opencontainers.image.title="leat" \
 	org.opencontainers.image.revision="${REVISION}" \
 	org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
 
-ENV LEAT_LISTEN=0.0.0.0:8080 LEAT_DATA=/data
+ENV LEAT_LISTEN=0.0.0.0:8080 LEAT_DATA=/data LEAT_STAGES_D=/etc/leat/stages.d
 # Numbers, so that Kubernetes can see that it is not root.
 USER 10001:10001
 WORKDIR /data

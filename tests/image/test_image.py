@@ -88,7 +88,7 @@ def test_the_packages_hold_all_that_is_installed(t):
     for name in os.listdir(os.path.join(box.WHERE, "packages")):
         said = box.run("dpkg-deb", "-c", os.path.join(box.WHERE, "packages", name)).stdout
         held[name.split("_")[0]] = {line.split()[-1] for line in said.splitlines()}
-    for path in ("etc/leat/leat.json", "usr/bin/leat", "usr/lib/systemd/system/leat.service",
+    for path in ("etc/leat/leat.json", "etc/leat/stages.d/", "usr/bin/leat", "usr/lib/systemd/system/leat.service",
                  "usr/share/man/man1/leat.1.gz", "usr/share/bash-completion/completions/leat",
                  "usr/share/zsh/vendor-completions/_leat",
                  "usr/share/fish/vendor_completions.d/leat.fish", "usr/share/doc/leat/copyright"):
