@@ -180,7 +180,11 @@ static int print_stage(const json_t *stage, const char *file)
 	put(view_string(stage, "threads"));
 	printf(", ");
 	put(file != NULL ? file : "built in");
-	putchar('\n');
+	if (file != NULL)
+		printf(", stage ABI %" JSON_INTEGER_FORMAT,
+			json_integer_value(json_object_get(stage, "abi")));
+	printf("%s\n",
+		json_is_true(json_object_get(stage, "batches")) ? ", takes batches" : "");
 	print_params(json_object_get(stage, "params"));
 	return EXIT_OK;
 }
