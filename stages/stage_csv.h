@@ -59,7 +59,7 @@ enum stage_csv_result {
 };
 
 struct stage_csv_row {
-	const char *json; /* with a NUL behind it; stays until the next call */
+	const char *json; /* with a NUL behind it; stays until the next call; NULL: an error */
 	size_t len;
 	uint64_t row;      /* from 1, the header is none; wrong ones count */
 	uint64_t line;     /* physical line that it begins with, from 1 */
@@ -478,8 +478,10 @@ static inline enum stage_csv_result stage_csv_object_(struct stage_csv *csv, con
 	result = stage_csv_write_(csv, at, at + len, look->controls + look->escapes == 0);
 	if (result == STAGE_CSV_ROW && csv->out.len > csv->options.row_max)
 		return stage_csv_say_long_(csv, ret);
-	ret->json = csv->out.data;
-	ret->len = csv->out.len;
+	if (result == STAGE_CSV_ROW) {
+		ret->json = csv->out.data;
+		ret->len = csv->out.len;
+	}
 	return result;
 }
 

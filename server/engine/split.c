@@ -13,13 +13,29 @@ void split_init(struct split *split, enum split_shape shape, size_t item_max)
 	*split = (struct split){ .shape = shape, .item_max = item_max };
 }
 
+void split_init_csv(
+	struct split *split, const struct stage_csv_options *options, size_t item_max)
+{
+	struct stage_csv_options bounded = *options;
+
+	split_init(split, SPLIT_CSV, item_max);
+	bounded.row_max = item_max;
+	stage_csv_init(&split->csv, &bounded);
+}
+
 void split_done(struct split *split)
 {
+	if (split->shape == SPLIT_CSV)
+		stage_csv_done(&split->csv);
 	buf_done(&split->carry);
 }
 
 void split_feed(struct split *split, const char *bytes, size_t len)
 {
+	if (split->shape == SPLIT_CSV) {
+		stage_csv_feed(&split->csv, bytes, len);
+		return;
+	}
 	split->at = bytes;
 	split->end = bytes + len;
 	split->fed |= len > 0;
@@ -27,13 +43,21 @@ void split_feed(struct split *split, const char *bytes, size_t len)
 
 size_t split_rest(const struct split *split, const char **ret_bytes)
 {
-	*ret_bytes = split->at;
-	return (size_t)(split->end - split->at);
+	const bool csv = split->shape == SPLIT_CSV;
+
+	*ret_bytes = csv ? split->csv.at : split->at;
+	return (size_t)((csv ? split->csv.end : split->end) - *ret_bytes);
 }
 
 void split_end(struct split *split)
 {
 	split->ended = true;
+	split->csv.ended = true;
+}
+
+uint64_t split_lines(const struct split *split)
+{
+	return split->line;
 }
 
 uint64_t split_trailing_lines(const struct split *split)
@@ -44,7 +68,7 @@ uint64_t split_trailing_lines(const struct split *split)
 /* Number what is given out, and remember up to where the lines are accounted for. */
 static void tell(struct split *split, struct split_item *ret)
 {
-	ret->line = split->line;
+	ret->line = ret->number = split->line;
 	ret->lines = split->line - split->told;
 	split->told = split->line;
 }
@@ -403,9 +427,38 @@ static enum split_result next_value(struct split *split, struct split_item *ret)
 	return result == SPLIT_MORE && split->ended ? next_at_end(split, ret) : result;
 }
 
+/* ---- CSV ---- */
+
+static enum split_result next_row(struct split *split, struct split_item *ret)
+{
+	struct stage_csv_row row;
+
+	switch (stage_csv_next(&split->csv, &row)) {
+	case STAGE_CSV_MORE:
+		return SPLIT_MORE;
+	case STAGE_CSV_NOMEM:
+		return SPLIT_NOMEM;
+	case STAGE_CSV_ERROR:
+		error_set(&ret->err, row.too_long ? ERR_ITEM_TOO_LARGE : ERR_ITEM_INVALID, "%s",
+			row.error);
+		ret->fatal = row.fatal;
+		break;
+	case STAGE_CSV_ROW:
+		break;
+	}
+	split->line = split->csv.rows;
+	ret->bytes = row.json;
+	ret->len = row.len;
+	tell(split, ret);
+	ret->line = row.line;
+	return row.json != NULL ? SPLIT_ITEM : SPLIT_ERROR;
+}
+
 enum split_result split_next(struct split *split, struct split_item *ret)
 {
 	ret->fatal = false;
+	if (split->shape == SPLIT_CSV)
+		return next_row(split, ret);
 	if (split->carry_given) {
 		buf_clear(&split->carry);
 		split->carry_given = false;

@@ -1,10 +1,11 @@
 /*
  * split: a body into items, as it comes in, in pieces of any size.
  *
- * Three shapes: NDJSON (one value a line, LF or CRLF, blank lines are passed over), a JSON
- * array (its elements are the items), a single value. JSON text decides between the latter
- * two by its first byte. Nothing but the item under way is ever buffered, and that only up
- * to `item_max`: a longer one is refused by its line without being kept.
+ * Four shapes: NDJSON (one value a line, LF or CRLF, blank lines are passed over), a JSON
+ * array (its elements are the items), a single value, CSV (a row is an object: stage_csv.h).
+ * JSON text decides between the second and the third by its first byte. Nothing but the item
+ *under way is ever buffered, and that only up to `item_max`: a longer one is refused by its
+ *line without being kept.
  *
  *	struct split split; split_init(&split, SPLIT_LINES, item_max);
  *	split_feed(&split, bytes, len);            borrowed until the next feed
@@ -12,7 +13,7 @@
  *	split_end(&split) and split_next() again for the last line
  *
  * The consumer may stop between two items (no room) and go on later. It checks the JSON of
- * an item with json_check(). Thread: one.
+ * an item with json_check(); one of CSV is valid as it is made. Thread: one.
  */
 #ifndef LEAT_ENGINE_SPLIT_H
 #define LEAT_ENGINE_SPLIT_H
@@ -23,8 +24,13 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/mem.h"
 
-enum split_shape { SPLIT_LINES, SPLIT_JSON };
+#define STAGE_CSV_REALLOC mem_realloc
+#define STAGE_CSV_FREE    mem_free
+#include "stages/stage_csv.h"
+
+enum split_shape { SPLIT_LINES, SPLIT_JSON, SPLIT_CSV };
 
 enum split_result {
 	SPLIT_MORE,  /* everything fed so far is dealt with */
@@ -36,8 +42,9 @@ enum split_result {
 struct split_item {
 	const char *bytes; /* borrowed until the next call */
 	size_t len;
-	uint64_t line;    /* 1-based physical line (lines) or element number (array) */
-	uint64_t lines;   /* physical lines since the item or error before, this one included */
+	uint64_t line;    /* 1-based physical line (lines, CSV) or element number (array) */
+	uint64_t number;  /* what an offset counts: the same, but of CSV the rows, from 1 */
+	uint64_t lines;   /* numbers since the item or error before, this one included */
 	struct error err; /* SPLIT_ERROR: ERR_ITEM_TOO_LARGE or ERR_ITEM_INVALID */
 	bool fatal;       /* SPLIT_ERROR: the rest cannot be split (broken array) */
 };
@@ -63,16 +70,22 @@ struct split {
 	} place;
 	bool in_string, escaped, after_comma, begun;
 	bool fed; /* at least one byte */
+	struct stage_csv csv;
 };
 
 void split_init(struct split *split, enum split_shape shape, size_t item_max);
+/* Borrowed: the names of `options`; its row_max is item_max. */
+void split_init_csv(
+	struct split *split, const struct stage_csv_options *options, size_t item_max);
 void split_done(struct split *split);
 void split_feed(struct split *split, const char *bytes, size_t len);
 /* What of the piece fed last is not dealt with yet, to be kept and fed again. */
 size_t split_rest(const struct split *split, const char **ret_bytes);
 void split_end(struct split *split);
 enum split_result split_next(struct split *split, struct split_item *ret);
-/* Physical lines behind the last item or error (blank ones), for upload_seen(). */
+/* All that were begun, as items are numbered. */
+uint64_t split_lines(const struct split *split);
+/* Of these, behind the last item or error (blank ones), for upload_seen(). */
 uint64_t split_trailing_lines(const struct split *split);
 
 /*

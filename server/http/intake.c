@@ -84,7 +84,7 @@ static void duplicate(struct intake *intake)
 
 static int refuse(struct intake *intake, const struct split_item *item, const struct error *why)
 {
-	if (item->line <= intake->skip && !item->fatal) {
+	if (item->number <= intake->skip && !item->fatal) {
 		duplicate(intake);
 		return 0;
 	}
@@ -94,26 +94,27 @@ static int refuse(struct intake *intake, const struct split_item *item, const st
 	if (intake->skip_invalid && !item->fatal && why->code != ERR_NO_MEMORY)
 		return 0;
 	return error_set(&intake->err, why->code, "%s %llu: %s",
-		intake->split.shape == SPLIT_LINES ? "line" : "element",
+		intake->split.shape == SPLIT_JSON ? "element" : "line",
 		(unsigned long long)item->line, why->text);
 }
 
 static int take(struct intake *intake, const struct split_item *item)
 {
-	uint64_t lines = item->line - intake->told;
+	uint64_t lines = item->number - intake->told;
 	struct error why;
 
-	if (item->line <= intake->skip) {
+	if (item->number <= intake->skip) {
 		duplicate(intake);
 		return 0;
 	}
-	if (json_check(intake->check, item->bytes, item->len, &why) < 0)
+	if (intake->split.shape != SPLIT_CSV &&
+		json_check(intake->check, item->bytes, item->len, &why) < 0)
 		return refuse(intake, item, &why);
 	if (intake->upload == NULL)
 		return error_set(&intake->err, ERR_INPUT_CLOSED,
 			"the job's input was closed; line %llu is new to it",
 			(unsigned long long)item->line);
-	intake->told = item->line;
+	intake->told = item->number;
 	return upload_line(intake->upload, item->bytes, item->len, lines, &intake->err);
 }
 
@@ -221,8 +222,8 @@ static void end_body(struct intake *intake)
 		go_on(intake);
 		return;
 	}
-	if (intake->upload != NULL && intake->split.line > intake->told)
-		upload_seen(intake->upload, intake->split.line - intake->told);
+	if (intake->upload != NULL && split_lines(&intake->split) > intake->told)
+		upload_seen(intake->upload, split_lines(&intake->split) - intake->told);
 	flush(intake);
 }
 
@@ -370,6 +371,16 @@ static int open_upload(
 	return 0;
 }
 
+static void init_split(struct intake *intake, const struct intake_options *options)
+{
+	size_t item_max = engine_config(job_engine(intake->job))->item_max;
+
+	if (options->shape == SPLIT_CSV)
+		split_init_csv(&intake->split, &options->csv, item_max);
+	else
+		split_init(&intake->split, options->shape, item_max);
+}
+
 int intake_open(struct intake *intake, struct job *job, const struct intake_options *options,
 	const struct intake_events *events, struct error *err)
 {
@@ -379,7 +390,7 @@ int intake_open(struct intake *intake, struct job *job, const struct intake_opti
 	intake->skip_invalid = options->skip_invalid;
 	intake->errors = json_array();
 	intake->job = job_ref(job);
-	split_init(&intake->split, options->shape, engine_config(job_engine(job))->item_max);
+	init_split(intake, options);
 	if (intake->errors == NULL)
 		error_no_memory(err);
 	else if (open_upload(intake, options, err) == 0)

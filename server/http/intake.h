@@ -24,7 +24,8 @@
 
 struct intake_options {
 	enum split_shape shape;
-	const char *encoding; /* Content-Encoding, NULL */
+	struct stage_csv_options csv; /* SPLIT_CSV; its names are borrowed */
+	const char *encoding;         /* Content-Encoding, NULL */
 	double ratio_max;
 	const char *key; /* Idempotency-Key, NULL */
 	uint64_t offset;
@@ -51,7 +52,7 @@ struct intake {
 	struct body body;
 	struct split split;
 	struct buf rest; /* of a piece, put aside */
-	uint64_t skip;   /* lines at the start that were taken before */
+	uint64_t skip;   /* lines (rows of CSV) at the start that were taken before */
 	uint64_t told;   /* lines of this body that the upload knows of */
 	uint64_t duplicates, rejected, known_lines;
 	json_t *errors;                 /* the first of the refused lines */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "http/intake.h"
 #include "http/internal.h"
 #include "http/negotiate.h"
 
@@ -16,18 +15,70 @@ struct items {
 	bool reject, close_input, open;
 };
 
-int items_shape(struct request *request, enum split_shape *ret, struct error *err)
+/* Of a choice of four; the default is a comma. */
+static char delimiter_of(const char *name)
+{
+	static const char *const names[] = { "comma", "semicolon", "tab", "pipe" };
+
+	for (size_t i = 0; name != NULL && i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return ",;\t|"[i];
+	return ',';
+}
+
+static int no_csv(const struct query *query, struct mistakes *mistakes, struct error *err)
+{
+	static const char *const names[] = { "columns", "delimiter", "infer" };
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (query_text(query, names[i]) == NULL)
+			continue;
+		mistakes_add(mistakes, names[i], "is for a body of text/csv only");
+		result = error_set(
+			err, ERR_BAD_QUERY, "%s is for a body of text/csv only", names[i]);
+	}
+	return result;
+}
+
+static int csv_options(struct request *request, struct stage_csv_options *ret,
+	struct mistakes *mistakes, struct error *err)
+{
+	const struct query *query = &request->query;
+	const char *type = request_header(request, "Content-Type");
+
+	*ret = (struct stage_csv_options){
+		.delimiter = delimiter_of(query_text(query, "delimiter")),
+		.infer = query_bool(query, "infer", false),
+		.header_absent = media_has_param(type, "text/csv", "header", "absent"),
+		.columns = query_text(query, "columns"),
+	};
+	if (ret->columns == NULL || ret->header_absent)
+		return 0;
+	mistakes_add(mistakes, "columns",
+		"names the columns of a body without header: say so by "
+		"Content-Type: text/csv; header=absent");
+	return error_set(err, ERR_BAD_QUERY,
+		"columns is for Content-Type 'text/csv; header=absent' only");
+}
+
+int items_shape(struct request *request, struct intake_options *ret, struct mistakes *mistakes,
+	struct error *err)
 {
 	const char *type = request_header(request, "Content-Type");
 	enum media media = media_parse(type);
 
 	if (media == MEDIA_OTHER)
 		return error_set(err, ERR_MEDIA_TYPE,
-			"Content-Type '%.80s' is not understood; send application/x-ndjson or "
-			"application/json in UTF-8",
+			"Content-Type '%.80s' is not understood; send "
+			"application/x-ndjson, application/json or text/csv in UTF-8",
 			type);
-	*ret = media == MEDIA_JSON ? SPLIT_JSON : SPLIT_LINES;
-	return 0;
+	ret->shape = media == MEDIA_JSON  ? SPLIT_JSON
+		     : media == MEDIA_CSV ? SPLIT_CSV
+					  : SPLIT_LINES;
+	if (media == MEDIA_CSV)
+		return csv_options(request, &ret->csv, mistakes, err);
+	return no_csv(&request->query, mistakes, err);
 }
 
 /* ---- waiting ---- */
@@ -123,7 +174,8 @@ static int open_items(
 
 	options.impatient = items->reject || items->max_wait_ms != UINT64_MAX;
 	options.skip_invalid = on_invalid != NULL && strcmp(on_invalid, "skip") == 0;
-	if (items_shape(request, &options.shape, err) < 0 || check_key(options.key, err) < 0 ||
+	if (items_shape(request, &options, mistakes, err) < 0 ||
+		check_key(options.key, err) < 0 ||
 		check_offset(request, options.key, mistakes, err) < 0 ||
 		intake_open(&items->intake, job, &options, &events, err) < 0)
 		return -1;

@@ -191,6 +191,7 @@ static const struct {
 	{ "application/jsonlines", MEDIA_NDJSON },
 	{ "application/json", MEDIA_JSON },
 	{ "application/x-www-form-urlencoded", MEDIA_FORM },
+	{ "text/csv", MEDIA_CSV },
 };
 
 enum media media_parse(const char *content_type)
@@ -213,6 +214,26 @@ enum media media_parse(const char *content_type)
 			return MEDIA_OTHER;
 	}
 	return media;
+}
+
+bool media_has_param(const char *header, const char *type, const char *name, const char *value)
+{
+	const char *at = header, *end = header == NULL ? NULL : header + strlen(header);
+	struct span element, found;
+	const char *in;
+
+	while (at < end) {
+		element = next_part(&at, end, ',');
+		in = element.at;
+		if (!span_is(next_part(&in, element.at + element.len, ';'), type))
+			continue;
+		while (in < element.at + element.len)
+			if (is_param(next_part(&in, element.at + element.len, ';'), name,
+				    &found) &&
+				span_is(found, value))
+				return true;
+	}
+	return false;
 }
 
 /* ---- Origin ---- */

@@ -25,13 +25,16 @@ bool coding_accepted(const char *accept_encoding, const char *coding);
  */
 bool tag_listed(const char *list, const char *tag);
 
-enum media { MEDIA_NONE, MEDIA_NDJSON, MEDIA_JSON, MEDIA_FORM, MEDIA_OTHER };
+enum media { MEDIA_NONE, MEDIA_NDJSON, MEDIA_JSON, MEDIA_FORM, MEDIA_CSV, MEDIA_OTHER };
 
 /*
  * Content-Type; NULL: MEDIA_NONE. Parameters but a charset are passed over, and a charset
  * other than UTF-8 (or its part US-ASCII) is MEDIA_OTHER.
  */
 enum media media_parse(const char *content_type);
+/* Does a media type, or the element of an Accept header that names `type`, have the parameter
+ * with that value, as in `text/csv; header=absent`? */
+bool media_has_param(const char *header, const char *type, const char *name, const char *value);
 
 /* Is it this server's own page that asks? `origin`, `site`, `host` may be NULL. */
 bool origin_is_own(const char *origin, const char *site, const char *host);

@@ -51,6 +51,7 @@ int outlet_open(struct outlet *outlet, uint64_t next, struct error *err)
 
 void outlet_close(struct outlet *outlet)
 {
+	render_done(&outlet->render);
 	if (outlet->reader == NULL)
 		return;
 	job_unwatch(&outlet->watch);

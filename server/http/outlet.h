@@ -19,7 +19,7 @@
 
 struct outlet {
 	/* The owner sets these before outlet_open(). */
-	struct render render;    /* job, log, form, envelope */
+	struct render render;    /* job, log, form, envelope, sheet; outlet_close() ends it */
 	bool follow;             /* stay until the job is done */
 	uint64_t limit;          /* values at most; UINT64_MAX: all */
 	void (*wake)(void *arg); /* outlet_read() is worth a try */

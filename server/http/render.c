@@ -6,15 +6,23 @@
 #include "base/mem.h"
 #include "job/text.h"
 
-const char *render_type(enum render_form form)
+const char *render_type(const struct render *render)
 {
 	static const char *const types[] = {
 		[RENDER_LINES] = "application/x-ndjson",
 		[RENDER_PAGE] = "application/json",
 		[RENDER_EVENTS] = "text/event-stream",
+		[RENDER_CSV] = "text/csv; charset=utf-8; header=absent",
 	};
 
-	return types[form];
+	if (render->form == RENDER_CSV && render->sheet.header)
+		return "text/csv; charset=utf-8; header=present";
+	return types[render->form];
+}
+
+void render_done(struct render *render)
+{
+	sheet_done(&render->sheet);
 }
 
 static int append_char(struct buf *to, const char *at, size_t len)
@@ -143,12 +151,16 @@ int render_value(struct render *render, const struct page_line *line, struct buf
 		render->first = false;
 		return append_bare(render, line, to);
 	}
+	if (render->form == RENDER_CSV)
+		return sheet_row(&render->sheet, line->text, line->len, to);
 	return append_bare(render, line, to) < 0 ? -1 : buf_append(to, "\n", 1);
 }
 
 int render_begin(struct render *render, struct buf *to)
 {
 	render->first = true;
+	if (render->form == RENDER_CSV)
+		return sheet_begin(&render->sheet, to);
 	return render->form == RENDER_PAGE ? buf_append_str(to, "{\"items\":[") : 0;
 }
 

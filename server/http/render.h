@@ -4,6 +4,7 @@
  *	RENDER_LINES  a value a line
  *	RENDER_PAGE   {"items":[…],"next":CURSOR,"done":…}, written value by value
  *	RENDER_EVENTS server-sent events, whose id is the cursor
+ *	RENDER_CSV    rows (results only)
  *
  * Thread: any.
  */
@@ -14,8 +15,9 @@
 
 #include "base/buf.h"
 #include "engine/reader.h"
+#include "http/sheet.h"
 
-enum render_form { RENDER_LINES, RENDER_PAGE, RENDER_EVENTS };
+enum render_form { RENDER_LINES, RENDER_PAGE, RENDER_EVENTS, RENDER_CSV };
 
 struct render {
 	const struct job *job;
@@ -23,10 +25,12 @@ struct render {
 	enum render_form form;
 	bool envelope; /* results: with cursor and item number */
 	bool first;    /* of a page: nothing stands before it */
+	struct sheet sheet;
 };
 
-/* The name of the media type. */
-const char *render_type(enum render_form form);
+/* The media type. */
+const char *render_type(const struct render *render);
+void render_done(struct render *render);
 /* One value; -1 without memory, or where a failure's record is damaged. */
 int render_value(struct render *render, const struct page_line *line, struct buf *to);
 int render_begin(struct render *render, struct buf *to);

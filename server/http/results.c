@@ -1,5 +1,6 @@
 #include "http/results.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,8 +20,11 @@ struct results {
 	bool limited, waited, replied;
 };
 
-static const enum render_form forms[] = { RENDER_LINES, RENDER_PAGE, RENDER_EVENTS };
+static const enum render_form forms[] = { RENDER_LINES, RENDER_PAGE, RENDER_EVENTS,
+	RENDER_CSV };
 static const char *const offers[] = { "application/x-ndjson", "application/json",
+	"text/event-stream", "text/csv", NULL };
+static const char *const failure_offers[] = { "application/x-ndjson", "application/json",
 	"text/event-stream", NULL };
 
 /* ---- the Link header ---- */
@@ -96,7 +100,9 @@ static void reply(struct results *results)
 		request_reply_problem(request, &results->outlet.err, NULL);
 		return;
 	}
-	request_reply_stream(request, 200, render_type(results->outlet.render.form));
+	request_reply_stream(request, 200, render_type(&results->outlet.render));
+	if (results->outlet.render.form == RENDER_CSV)
+		request_set_header(request, "Trailer", LEFT_OUT);
 	set_next(results);
 	if (results->outlet.render.form == RENDER_EVENTS)
 		request_set_header(request, "Cache-Control", "no-store");
@@ -141,17 +147,70 @@ static int find_start(struct request *request, struct job *job, enum ledger_log 
 	return cursor == NULL ? 0 : cursor_parse(job, log, cursor, ret_next, err);
 }
 
-static int pick_form(struct request *request, enum render_form *ret, struct error *err)
+static int pick_form(
+	struct request *request, enum ledger_log log, enum render_form *ret, struct error *err)
 {
 	const char *accept = request_header(request, "Accept");
-	int pick = accept_pick(accept, offers);
+	bool results = log == LEDGER_RESULTS;
+	int pick = accept_pick(accept, results ? offers : failure_offers);
 
 	if (pick < 0)
 		return error_set(err, ERR_NOT_ACCEPTABLE,
-			"'%.80s' is not to be had; there is %s, %s and %s", accept, offers[0],
-			offers[1], offers[2]);
+			"'%.80s' is not to be had; there is %s, %s%s %s%s%s", accept, offers[0],
+			offers[1], results ? "," : " and", offers[2], results ? " and " : "",
+			results ? offers[3] : "");
 	*ret = forms[pick];
 	return 0;
+}
+
+/* ---- CSV ---- */
+
+static int refuse(
+	struct mistakes *mistakes, const char *name, const char *why, struct error *err)
+{
+	mistakes_add(mistakes, name, "%s", why);
+	return error_set(err, ERR_BAD_QUERY, "%s: %s", name, why);
+}
+
+int results_sheet(struct request *request, bool csv, struct sheet *ret,
+	struct mistakes *mistakes, struct error *err)
+{
+	const struct query *query = &request->query;
+	const char *fields = query_text(query, "fields");
+	struct error why;
+
+	if (!csv && fields != NULL)
+		return refuse(mistakes, "fields", "is for Accept: text/csv only", err);
+	if (!csv && query_text(query, "guard") != NULL)
+		return refuse(mistakes, "guard", "is for Accept: text/csv only", err);
+	ret->header = !media_has_param(
+		request_header(request, "Accept"), "text/csv", "header", "absent");
+	ret->guard = query_bool(query, "guard", false);
+	if (fields == NULL || sheet_columns(ret, fields, &why) == 0)
+		return 0;
+	sheet_done(ret);
+	if (why.code == ERR_BAD_QUERY)
+		return refuse(mistakes, "fields", why.text, err);
+	*err = why;
+	return -1;
+}
+
+void results_say_left_out(struct request *request, const struct sheet *sheet)
+{
+	char count[24];
+
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)sheet->left_out);
+	request_set_trailer(request, LEFT_OUT, count);
+}
+
+static int check_csv(struct results *results, struct mistakes *mistakes, struct error *err)
+{
+	struct render *render = &results->outlet.render;
+	bool csv = render->form == RENDER_CSV;
+
+	if (csv && render->envelope)
+		return refuse(mistakes, "envelope", "is not to be had as CSV", err);
+	return results_sheet(results->request, csv, &render->sheet, mistakes, err);
 }
 
 static void read_query(struct results *results, enum render_form form)
@@ -169,14 +228,14 @@ static void read_query(struct results *results, enum render_form form)
 				   : query_uint(query, "wait_ms", 0);
 }
 
-static int open_results(
-	struct request *request, struct job *job, enum ledger_log log, struct error *err)
+static int open_results(struct request *request, struct job *job, enum ledger_log log,
+	struct mistakes *mistakes, struct error *err)
 {
 	struct results *results;
 	enum render_form form = RENDER_LINES;
 	uint64_t next = 0;
 
-	if (pick_form(request, &form, err) < 0 ||
+	if (pick_form(request, log, &form, err) < 0 ||
 		find_start(request, job, log, form, &next, err) < 0)
 		return -1;
 	results = mem_zalloc(sizeof(*results));
@@ -187,7 +246,9 @@ static int open_results(
 	results->outlet.wake = on_wake;
 	results->outlet.arg = results;
 	read_query(results, form);
-	if (outlet_open(&results->outlet, next, err) < 0) {
+	if (check_csv(results, mistakes, err) < 0 ||
+		outlet_open(&results->outlet, next, err) < 0) {
+		render_done(&results->outlet.render);
 		mem_free(results);
 		return -1;
 	}
@@ -206,12 +267,17 @@ static bool has_seen_the_end(struct request *request, const struct results *resu
 static void start(struct request *request, struct job *job, enum ledger_log log)
 {
 	struct results *results;
+	struct mistakes mistakes;
 	struct error err;
+	int opened;
 
-	if (open_results(request, job, log, &err) < 0) {
-		request_reply_problem(request, &err, NULL);
+	mistakes_init(&mistakes);
+	opened = open_results(request, job, log, &mistakes, &err);
+	if (opened < 0)
+		request_reply_problem(request, &err, &mistakes);
+	mistakes_done(&mistakes);
+	if (opened < 0)
 		return;
-	}
 	results = request->state;
 	if (has_seen_the_end(request, results)) {
 		request_reply_empty(request, 204);
@@ -253,6 +319,8 @@ static ssize_t results_pull(struct request *request, char *to, size_t max)
 
 	if (len > 0)
 		results->last_ns = clock_mono_ns();
+	if (len == READ_END && results->outlet.render.form == RENDER_CSV)
+		results_say_left_out(request, &results->outlet.render.sheet);
 	return len;
 }
 

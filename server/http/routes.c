@@ -36,18 +36,44 @@ static const struct param job_params[] = {
 	{ 0 },
 };
 
+/* How the body's CSV is to be read. */
+#define CSV_IN                                                                        \
+	{ "columns", PARAM_TEXT },                                                    \
+		{ "delimiter", PARAM_CHOICE, .choices = "comma|semicolon|tab|pipe" }, \
+	{                                                                             \
+		"infer", PARAM_BOOL                                                   \
+	}
+
+/* How results become CSV. */
+#define CSV_OUT                     \
+	{ "fields", PARAM_TEXT },   \
+	{                           \
+		"guard", PARAM_BOOL \
+	}
+
 static const struct param items_params[] = {
 	{ "close", PARAM_BOOL },
 	{ "on_full", PARAM_CHOICE, .choices = "wait|reject" },
 	{ "max_wait_ms", PARAM_UINT, .max = MS_MAX },
 	{ "on_invalid", PARAM_CHOICE, .choices = "stop|skip" },
 	{ "offset", PARAM_UINT },
+	CSV_IN,
 	{ 0 },
 };
 
 static const struct param key_params[] = { { "key", PARAM_TEXT }, { 0 } };
 
 static const struct param results_params[] = {
+	{ "after", PARAM_CURSOR },
+	{ "limit", PARAM_UINT, .min = 1 },
+	{ "follow", PARAM_BOOL },
+	{ "wait_ms", PARAM_UINT, .max = MS_MAX },
+	{ "envelope", PARAM_BOOL },
+	CSV_OUT,
+	{ 0 },
+};
+
+static const struct param failures_params[] = {
 	{ "after", PARAM_CURSOR },
 	{ "limit", PARAM_UINT, .min = 1 },
 	{ "follow", PARAM_BOOL },
@@ -62,6 +88,8 @@ static const struct param run_params[] = {
 	{ "order", PARAM_CHOICE, .choices = "input|none" },
 	{ "fail_fast", PARAM_BOOL },
 	{ "on_invalid", PARAM_CHOICE, .choices = "stop|skip" },
+	CSV_IN,
+	CSV_OUT,
 	SCALING,
 	{ ".", PARAM_TEXT }, /* STAGE.PARAM */
 	{ 0 },
@@ -77,7 +105,7 @@ const struct route http_routes[] = {
 	{ METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", &items_upload, items_params },
 	{ METHOD_GET, "/v1/jobs/{id}/items", &items_key, key_params },
 	{ METHOD_GET, "/v1/jobs/{id}/results", &results_read, results_params },
-	{ METHOD_GET, "/v1/jobs/{id}/failures", &failures_read, results_params },
+	{ METHOD_GET, "/v1/jobs/{id}/failures", &failures_read, failures_params },
 	{ METHOD_POST, "/v1/jobs/{id}/failures/retry", &job_retry_endpoint, NULL },
 	{ METHOD_POST, "/v1/jobs/{id}/close", &job_close_endpoint, NULL },
 	{ METHOD_POST, "/v1/jobs/{id}/pause", &job_pause_endpoint, NULL },

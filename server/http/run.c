@@ -8,11 +8,14 @@
 #include "http/internal.h"
 #include "http/items.h"
 #include "http/jobs.h"
+#include "http/negotiate.h"
 #include "http/outlet.h"
+#include "http/results.h"
 
 struct run {
 	struct request *request;
-	struct job *job; /* a reference; NULL until it is made */
+	struct job *job;           /* a reference; NULL until it is made */
+	struct intake_options how; /* its shape */
 	struct intake intake;
 	struct outlet outlet;
 	struct job_watch watch; /* fail_fast: for the first failure */
@@ -116,9 +119,12 @@ static void begin_reply(struct run *run)
 {
 	struct request *request = run->request;
 
-	request_reply_stream(request, 200, render_type(RENDER_LINES));
+	const bool csv = run->outlet.render.form == RENDER_CSV;
+
+	request_reply_stream(request, 200, render_type(&run->outlet.render));
 	request_set_header(request, "Leat-Job", job_id_text(run->job));
-	request_set_header(request, "Trailer", "Leat-Results, Leat-Failures");
+	request_set_header(request, "Trailer",
+		csv ? "Leat-Results, Leat-Failures, " LEFT_OUT : "Leat-Results, Leat-Failures");
 	request_set_header(request, "Cache-Control", "no-store");
 }
 
@@ -142,8 +148,8 @@ static void start_results(struct run *run)
 	struct outlet *outlet = &run->outlet;
 	struct error err;
 
-	outlet->render =
-		(struct render){ .job = run->job, .log = LEDGER_RESULTS, .form = RENDER_LINES };
+	outlet->render.job = run->job;
+	outlet->render.log = LEDGER_RESULTS;
 	outlet->follow = true;
 	outlet->limit = UINT64_MAX;
 	outlet->wake = on_wake;
@@ -167,6 +173,8 @@ static void set_trailers(struct run *run)
 	request_set_trailer(run->request, "Leat-Results", count);
 	snprintf(count, sizeof(count), "%llu", (unsigned long long)record->failed);
 	request_set_trailer(run->request, "Leat-Failures", count);
+	if (run->outlet.render.form == RENDER_CSV)
+		results_say_left_out(run->request, &run->outlet.render.sheet);
 }
 
 /* What was read will not be asked for again. */
@@ -235,8 +243,9 @@ static int open_intake(struct run *run, struct error *err)
 	};
 
 	options.skip_invalid = on_invalid != NULL && strcmp(on_invalid, "skip") == 0;
-	if (items_shape(request, &options.shape, err) < 0 ||
-		intake_open(&run->intake, run->job, &options, &events, err) < 0)
+	options.shape = run->how.shape;
+	options.csv = run->how.csv;
+	if (intake_open(&run->intake, run->job, &options, &events, err) < 0)
 		return -1;
 	run->taking = true;
 	return 0;
@@ -352,26 +361,59 @@ static struct definition *make_definition(struct request *request)
 
 /* ---- the request ---- */
 
+/* Who asks for something else is given lines, as ever. */
+static int pick_form(struct run *run, struct mistakes *mistakes, struct error *err)
+{
+	static const char *const offers[] = { "application/x-ndjson", "text/csv", NULL };
+	const bool csv = accept_pick(request_header(run->request, "Accept"), offers) == 1;
+
+	run->outlet.render.form = csv ? RENDER_CSV : RENDER_LINES;
+	return results_sheet(run->request, csv, &run->outlet.render.sheet, mistakes, err);
+}
+
+static void free_run(struct run *run)
+{
+	if (run != NULL)
+		render_done(&run->outlet.render);
+	mem_free(run);
+}
+
+/* NULL: answered. */
+static struct run *make_run(struct request *request)
+{
+	struct run *run = mem_zalloc(sizeof(*run));
+	struct mistakes mistakes;
+	struct error err;
+
+	mistakes_init(&mistakes);
+	if (run == NULL)
+		error_no_memory(&err);
+	else
+		run->request = request;
+	if (run == NULL || items_shape(request, &run->how, &mistakes, &err) < 0 ||
+		pick_form(run, &mistakes, &err) < 0) {
+		free_run(run);
+		run = NULL;
+		request_reply_problem(request, &err, &mistakes);
+	}
+	mistakes_done(&mistakes);
+	return run;
+}
+
 static void run_begin(struct request *request)
 {
 	struct definition *definition = make_definition(request);
-	enum split_shape shape;
 	struct trace trace;
 	struct error err;
 	struct run *run;
 
 	if (definition == NULL)
 		return;
-	run = mem_zalloc(sizeof(*run));
-	if (run == NULL || items_shape(request, &shape, &err) < 0) {
-		if (run == NULL)
-			error_no_memory(&err);
-		mem_free(run);
+	run = make_run(request);
+	if (run == NULL) {
 		definition_free(definition);
-		request_reply_problem(request, &err, NULL);
 		return;
 	}
-	run->request = request;
 	run->fail_fast = query_bool(&request->query, "fail_fast", false);
 	request->state = run;
 	request_hold(request);
@@ -440,7 +482,7 @@ static void run_end(struct request *request)
 		remove_job(run->job);
 		job_unref(run->job);
 	}
-	mem_free(run);
+	free_run(run);
 }
 
 static json_t *run_extra(struct request *request)

@@ -295,7 +295,7 @@ wrong_items("gzip_bomb_of_items", gzip.compress(b"0" * (64 << 20), 9), 413,
 wrong_items("in_brotli", b"\x0b", 415, "unsupported-encoding", headers={"Content-Encoding": "br"})
 wrong_items("in_two_encodings", gzip.compress(SIX), 415, "unsupported-encoding",
             headers={"Content-Encoding": "gzip, zstd"})
-for _kind in ("text/csv", "text/plain", "multipart/form-data; boundary=x", "application/xml",
+for _kind in ("text/html", "text/plain", "multipart/form-data; boundary=x", "application/xml",
               "nonsense"):
     wrong_items("of_type_" + _kind.split(";")[0].replace("/", "_").replace("-", "_"), SIX, 415,
                 "unsupported-media-type", headers={"Content-Type": _kind})
@@ -380,7 +380,7 @@ for _method, _path, _allow in (("DELETE", "/v1/jobs", "GET"), ("PUT", "{job}", "
                                ("BREW", "/v1/jobs", "GET"), ("TRACE", "/livez", "GET")):
     Row(f"method_{_method.lower()}_{_path.strip('{}/').replace('/', '_').replace('}', '')}",
         _method, _path, 405, "method-not-allowed", job="open", allow=_allow)
-for _kind in ("text/html", "image/png", "application/x-ndjson;q=0", "text/csv, text/html;q=0.9"):
+for _kind in ("text/html", "image/png", "application/x-ndjson;q=0", "text/xml, text/html;q=0.9"):
     Row("accept_" + "".join(c if c.isalnum() else "_" for c in _kind), "GET", "{job}/results", 406,
         "not-acceptable", job="open", headers={"Accept": _kind})
 for _verb in ("pause", "resume"):

@@ -56,7 +56,7 @@ const ANSWERS = {
 	"NoSuchJob job-not-found": () => ask("GET", "/v1/jobs/j_00000000000000000000000000"),
 	"NoSuchStage stage-not-found": () => ask("GET", "/v1/stages/sha265"),
 	"NoSuchFile not-found": () => ask("GET", "/assets/app-0123456789ab.js"),
-	"NotAcceptable not-acceptable": async () => ask("GET", `${(await makeJob(SHA)).path}/results`, { headers: { Accept: "text/csv" } }),
+	"NotAcceptable not-acceptable": async () => ask("GET", `${(await makeJob(SHA)).path}/results`, { headers: { Accept: "text/html" } }),
 	"StateConflict state-conflict": async () => {
 		const job = await makeJob(SHA);
 
@@ -65,7 +65,7 @@ const ANSWERS = {
 	},
 	"Expired results-expired": retained,
 	"BodyTooLarge body-too-large": () => create(`"${"x".repeat(2 << 20)}"`),
-	"NotUnderstood unsupported-media-type": () => create("stages", { "Content-Type": "text/csv" }),
+	"NotUnderstood unsupported-media-type": () => create("stages", { "Content-Type": "text/html" }),
 	"BadQuery bad-query": () => ask("GET", "/v1/jobs?limt=5"),
 	"BadDefinition definition-invalid": () => create('{"stages":[{"use":"sha265","worker":3}]}'),
 	"BadChange definition-invalid": async () =>

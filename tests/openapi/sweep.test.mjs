@@ -61,9 +61,9 @@ sweep("a page of another origin", 403, (operation) => operation.method !== "GET"
 	(operation) => ({ headers: { ...typeOf(operation), Origin: "http://elsewhere.example" } }));
 sweep("a job that there is not", 404, (operation) => operation.path.includes("{id}"), (operation) => pathOf(operation, NO_JOB));
 sweep("a type that is not understood", 415, documents(415), (operation) => pathOf(operation),
-	() => ({ headers: { "Content-Type": "text/csv" } }));
+	() => ({ headers: { "Content-Type": "text/html" } }));
 sweep("a representation that there is not", 406, documents(406), (operation) => pathOf(operation),
-	() => ({ headers: { Accept: "text/csv" } }));
+	() => ({ headers: { Accept: "text/html" } }));
 sweep("a body that is too large", 413, documents(413), (operation) => pathOf(operation),
 	(operation) => ({ headers: typeOf(operation), body: `"${"x".repeat(2 << 20)}"` }));
 sweep("a job that was cancelled", 409, (operation) => operation.responses[409] && operation.path.includes("{id}") && operation.id !== "cancelJob",

@@ -193,3 +193,34 @@ Test(split, gives_back_what_it_has_not_dealt_with)
 	cr_assert_eq(item.bytes[0], '2');
 	split_done(&split);
 }
+
+Test(split, rows_of_csv_are_numbered_without_the_header_and_known_by_their_line)
+{
+	static const char body[] = "a,b\n1,\"2\n\"\n\n3\n4,5\n";
+	const struct stage_csv_options options = { .infer = true };
+	struct buf out = BUF_INIT;
+	struct split_item item;
+	struct split split;
+
+	for (size_t piece = 1; piece <= sizeof(body); piece++) {
+		buf_clear(&out);
+		split_init_csv(&split, &options, 100);
+		for (size_t at = 0; at < sizeof(body) - 1; at += piece) {
+			split_feed(&split, body + at, MIN(piece, sizeof(body) - 1 - at));
+			for (enum split_result got;
+				(got = split_next(&split, &item)) != SPLIT_MORE;) {
+				cr_assert_eq(item.lines, 1);
+				buf_printf(&out, "%d@%d %s;", (int)item.number, (int)item.line,
+					got == SPLIT_ITEM ? item.bytes : item.err.text);
+			}
+		}
+		buf_append(&out, "", 1);
+		cr_assert_str_eq(out.data,
+			"1@2 {\"a\":1,\"b\":\"2\\u000a\"};2@5 1 field where there are 2 columns;"
+			"3@6 {\"a\":4,\"b\":5};");
+		cr_assert_eq(split_lines(&split), 3);
+		cr_assert_eq(split_trailing_lines(&split), 0);
+		split_done(&split);
+	}
+	buf_done(&out);
+}
