@@ -322,11 +322,7 @@ static void learn_speed(struct stage_run *run, uint64_t ns, uint32_t items)
 	uint64_t each = MAX(ns / MAX(items, 1u), 1ull);
 
 	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
-	if (run->latency == NULL)
-		run->latency = mem_zalloc(sizeof(*run->latency));
-	if (run->latency != NULL)
-		histogram_add(run->latency, each, items);
-	tally_add(&run->times, &tally_time, ns, items);
+	stage_run_measure(run, ns, items);
 }
 
 static void step_outcomes(struct pipeline *pipeline, struct step *step)

@@ -278,7 +278,7 @@ static unsigned hold_or_send(struct pipeline *pipeline, struct append *append)
 	return 0;
 }
 
-void append_submit(struct job *job, struct append *append)
+static bool submit(struct job *job, struct append *append, bool unless_stopped)
 {
 	struct pipeline *pipeline;
 	unsigned wake;
@@ -292,6 +292,10 @@ void append_submit(struct job *job, struct append *append)
 	append->op.done = append_done;
 	append->op.bytes = append->size + 512;
 	pipeline_lock(pipeline);
+	if (unless_stopped && pipeline->stopped) {
+		pthread_mutex_unlock(&pipeline->lock);
+		return false;
+	}
 	append->epoch = append->op.must ? 0 : job->epoch;
 	for (unsigned at = 0; at < append->count; at++)
 		number_block(pipeline, append->inputs[at]);
@@ -302,4 +306,15 @@ void append_submit(struct job *job, struct append *append)
 	pipeline->appending_bytes += append->size;
 	wake = hold_or_send(pipeline, append);
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline) | wake);
+	return true;
+}
+
+void append_submit(struct job *job, struct append *append)
+{
+	submit(job, append, false);
+}
+
+bool append_submit_unless_stopped(struct job *job, struct append *append)
+{
+	return submit(job, append, true);
 }

@@ -61,6 +61,9 @@ void append_free(struct append *append);
  * job may be ending, the caller has set `pipeline` (a reference) before.
  */
 void append_submit(struct job *job, struct append *append);
+/* The same for who may come so late that there is no committer any more: false when the
+ * pipeline is stopped, and the append is still the caller's. */
+bool append_submit_unless_stopped(struct job *job, struct append *append);
 /* Hand those held back with blocks up to `number` to the committer; lock held. */
 void append_release(struct pipeline *pipeline, uint64_t number);
 #define APPEND_ALL UINT64_MAX

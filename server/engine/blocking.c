@@ -4,6 +4,8 @@
 #include "base/role.h"
 #include "engine/calls.h"
 #include "engine/internal.h"
+#include "engine/sinks.h"
+#include "engine/sources.h"
 
 #define IDLE_NS (5 * NS_PER_S) /* a thread waits that long for work */
 
@@ -11,6 +13,35 @@ struct blocking_thread {
 	struct pipeline *pipeline; /* one reference */
 	struct stage_run *run;
 };
+
+void blocking_init(struct stage_run *run)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&run->work, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+uint64_t blocking_startable(struct stage_run *run)
+{
+	struct pipeline *pipeline = run->pipeline;
+
+	if (run == pipeline->source)
+		return source_possible(pipeline);
+	if (run == pipeline->sink)
+		return sink_possible(pipeline);
+	return pipeline_startable(pipeline, run, clock_mono_ns());
+}
+
+int blocking_wait(struct stage_run *run, uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
+		.tv_nsec = (long)(until_ns % NS_PER_S) };
+
+	return pthread_cond_timedwait(&run->work, &run->pipeline->lock, &until);
+}
 
 /* ---- the threads ---- */
 
@@ -30,7 +61,7 @@ static bool may_go_on(struct stage_run *run)
 {
 	struct pipeline *pipeline = run->pipeline;
 
-	return !pipeline->stopped && pipeline_startable(pipeline, run, clock_mono_ns()) > 0 &&
+	return !pipeline->stopped && blocking_startable(run) > 0 &&
 	       (run->threads == 1 || atomic_load(&pipeline->engine->blocking_asked) == 0);
 }
 
@@ -38,15 +69,13 @@ static bool may_go_on(struct stage_run *run)
 static bool wait_for_work(struct stage_run *run)
 {
 	struct pipeline *pipeline = run->pipeline;
-	struct timespec until;
+	uint64_t until_ns = clock_mono_ns() + IDLE_NS;
 	int timed_out = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(IDLE_NS / NS_PER_S);
 	run->idle_threads++;
 	while (!pipeline->stopped && timed_out == 0 && !may_go_on(run) &&
 		atomic_load(&pipeline->engine->blocking_asked) == 0)
-		timed_out = pthread_cond_timedwait(&run->work, &pipeline->lock, &until);
+		timed_out = blocking_wait(run, until_ns);
 	run->idle_threads--;
 	return may_go_on(run);
 }
@@ -61,6 +90,23 @@ static void give_back(struct engine *engine)
 		uv_async_send(&engine->look);
 }
 
+/* Lock held, let go of meanwhile. */
+static void work_on(struct stage_run *run)
+{
+	struct pipeline *pipeline = run->pipeline;
+
+	if (run != pipeline->source && run != pipeline->sink) {
+		call_run_blocking(run);
+		return;
+	}
+	if (run == pipeline->sink)
+		sink_run(pipeline);
+	else
+		source_run(pipeline);
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	pipeline_lock(pipeline);
+}
+
 static void *blocking_main(void *arg)
 {
 	struct blocking_thread *thread = arg;
@@ -72,7 +118,7 @@ static void *blocking_main(void *arg)
 	mem_free(thread);
 	pipeline_lock(pipeline);
 	while (wait_for_work(run))
-		call_run_blocking(run);
+		work_on(run);
 	run->threads--;
 	give_back(engine);
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
@@ -118,8 +164,10 @@ static bool is_full(const struct engine *engine)
 static bool start_threads(struct stage_run *run)
 {
 	struct pipeline *pipeline = run->pipeline;
-	uint64_t wanted = pipeline_startable(pipeline, run, clock_mono_ns());
-	uint64_t missing = run->workers > run->threads ? run->workers - run->threads : 0;
+	uint64_t wanted = blocking_startable(run);
+	/* One thread does a source's or sink's turns, whatever its workers are. */
+	unsigned workers = run->stage->kind == STAGE_MAP ? run->workers : 1;
+	uint64_t missing = workers > run->threads ? workers - run->threads : 0;
 
 	wanted = MIN(wanted, missing);
 	wanted -= MIN(wanted, (uint64_t)run->idle_threads);
@@ -144,7 +192,7 @@ static void stir_idle(struct engine *engine)
 		if (pipeline == NULL)
 			continue;
 		pipeline_lock(pipeline);
-		for (unsigned at = pipeline->first; at < pipeline->end; at++)
+		for (unsigned at = 0; at < pipeline->count; at++)
 			if (pipeline->stages[at].idle_threads > 0)
 				pthread_cond_broadcast(&pipeline->stages[at].work);
 		pthread_mutex_unlock(&pipeline->lock);
@@ -165,11 +213,11 @@ static void ask_for_thread(struct engine *engine)
 void blocking_start(struct pipeline *pipeline)
 {
 	assert_on(ROLE_LOOP);
-	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
+	for (unsigned at = 0; at < pipeline->count; at++) {
 		struct stage_run *run = &pipeline->stages[at];
 		bool starved;
 
-		if (run->stage->threads != STAGE_BLOCKING)
+		if (!stage_run_sleeps(run))
 			continue;
 		pipeline_lock(pipeline);
 		starved = start_threads(run);
@@ -181,7 +229,7 @@ void blocking_start(struct pipeline *pipeline)
 
 static void forget_requests(struct pipeline *pipeline)
 {
-	for (unsigned at = pipeline->first; at < pipeline->end; at++)
+	for (unsigned at = 0; at < pipeline->count; at++)
 		pipeline->stages[at].asked = false;
 }
 

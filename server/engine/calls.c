@@ -123,15 +123,6 @@ static void call_release(struct call *call, uint64_t now_ns)
 	list_remove(&call->link);
 }
 
-static void measure(struct stage_run *run, uint64_t ns)
-{
-	if (run->latency == NULL)
-		run->latency = mem_zalloc(sizeof(*run->latency));
-	if (run->latency != NULL)
-		histogram_add(run->latency, ns, 1);
-	tally_add(&run->times, &tally_time, ns, 1);
-}
-
 static void fail_late(struct call *call)
 {
 	ctx_fail(&call->ctx, FAILURE_TIMEOUT, "no answer within timeout_ms (%llu)",
@@ -147,7 +138,7 @@ static void call_settle(struct call *call, uint64_t now_ns)
 	int64_t n;
 
 	call_release(call, now_ns);
-	measure(run, now_ns - call->started_ns);
+	stage_run_measure(run, now_ns - call->started_ns, 1);
 	/* It gave up because its time was over: that is a timeout, whoever noticed it first. */
 	if (call->ctx.deadline_ns != 0 && now_ns > call->ctx.deadline_ns &&
 		(call->ctx.failed || call->result == STAGE_FAILED))
@@ -184,7 +175,7 @@ static void call_abandon(struct call *call, uint64_t now_ns, bool timed_out)
 		return;
 	snprintf(verdict.text, sizeof(verdict.text), "no answer within timeout_ms (%llu)",
 		(unsigned long long)run->def->timeout_ms);
-	measure(run, now_ns - call->started_ns);
+	stage_run_measure(run, now_ns - call->started_ns, 1);
 	run->counts.in++;
 	slab_ref_n(copy.slab, 1);
 	pipeline_failed(call->pipeline, run, &copy, &verdict);

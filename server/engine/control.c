@@ -134,6 +134,7 @@ int job_close_input(struct job *job, job_reply reply, void *arg, struct error *e
 		/* The source stops where it is. */
 		pipeline_lock(job->pipeline);
 		job->pipeline->source_ended = true;
+		__atomic_store_n(&job->pipeline->source_unwanted, true, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&job->pipeline->lock);
 	}
 	return job_submit(job,

@@ -246,6 +246,9 @@ int stage_cancelled(struct stage_ctx *ctx)
 		return 1;
 	if (ctx->call != NULL && call_is_abandoned(ctx->call))
 		return 1;
+	if (ctx->run == ctx->run->pipeline->source &&
+		__atomic_load_n(&ctx->run->pipeline->source_unwanted, __ATOMIC_RELAXED))
+		return 1;
 	return ctx->deadline_ns != 0 && clock_mono_ns() > ctx->deadline_ns;
 }
 

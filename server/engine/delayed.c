@@ -6,11 +6,11 @@
 #include "base/random.h"
 #include "engine/internal.h"
 
-static uint64_t backoff_ns(const struct stage_def *def, unsigned attempt)
+uint64_t backoff_ns(const struct stage_def *def, unsigned attempts)
 {
 	uint64_t ms = def->backoff_ms;
 
-	for (unsigned at = 0; at < attempt && ms < def->max_backoff_ms; at++)
+	for (unsigned at = 1; at < attempts && ms < def->max_backoff_ms; at++)
 		ms *= 2;
 	ms = MIN(ms, def->max_backoff_ms);
 	/* Full jitter:
@@ -81,7 +81,7 @@ static int make_small(struct item *item)
 
 int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item)
 {
-	uint64_t wait_ns = backoff_ns(run->def, item->attempt);
+	uint64_t wait_ns = backoff_ns(run->def, item->attempt + 1u);
 	struct delayed entry = { clock_mono_ns() + wait_ns, run->index, *item };
 
 	if (wait_ns > 10 * NS_PER_MS && make_small(&entry.item) == 0)

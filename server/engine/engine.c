@@ -389,8 +389,8 @@ static bool in_flight(struct engine *engine)
 		if (pipeline == NULL || job->state == JOB_PAUSED)
 			continue;
 		pipeline_lock(pipeline);
-		busy = pipeline->in_hand > 0 || pipeline->fed > pipeline->settled ||
-		       pipeline->appending_bytes > 0;
+		busy = pipeline->in_hand > 0 || pipeline->appending_bytes > 0 ||
+		       (pipeline->fed > pipeline->settled && !pipeline->stopped);
 		pthread_mutex_unlock(&pipeline->lock);
 		if (busy)
 			return true;
@@ -430,7 +430,7 @@ void engine_drain(
 		if (job->pipeline == NULL)
 			continue;
 		pipeline_lock(job->pipeline);
-		job->pipeline->no_feed = true;
+		pipeline_drain(job->pipeline);
 		pthread_mutex_unlock(&job->pipeline->lock);
 	}
 	uv_async_send(&engine->look); /* looks, and finds out whether it is over already */

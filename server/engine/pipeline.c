@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/activation.h"
+#include "engine/blocking.h"
 #include "engine/calls.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
@@ -48,7 +49,7 @@ static void stage_run_init(struct pipeline *pipeline, unsigned index)
 	run->tokens = 1;
 	queue_init(&run->queue, run->def->queue_items, run->def->queue_bytes);
 	list_init(&run->calls);
-	pthread_cond_init(&run->work, NULL);
+	blocking_init(run);
 }
 
 /* Ordered jobs: everything between feed and release must fit, so that the tail never has to
@@ -113,6 +114,7 @@ int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 		pipeline->source = &pipeline->stages[0];
 	if (def->has_sink)
 		pipeline->sink = &pipeline->stages[def->stage_count - 1];
+	pipeline->sink_items = SINK_ITEMS_MAX;
 	pipeline->window = window_size(pipeline);
 	pipeline->moved_ns = clock_mono_ns();
 	atomic_fetch_add(&engine->open_pipelines, 1);
@@ -181,17 +183,26 @@ void pipeline_stop(struct pipeline *pipeline)
 		pthread_cond_broadcast(&pipeline->stages[at].work);
 }
 
+void pipeline_drain(struct pipeline *pipeline)
+{
+	pipeline->no_feed = true;
+	__atomic_store_n(&pipeline->source_unwanted, true, __ATOMIC_RELAXED);
+	if (pipeline->sink != NULL) /* it may wait for its next attempt: see sink_items.h */
+		pthread_cond_broadcast(&pipeline->sink->work);
+}
+
 /* ---- waking ---- */
 
 static bool wants_async(struct pipeline *pipeline, uint64_t now_ns)
 {
-	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
+	for (unsigned at = 0; at < pipeline->count; at++) {
 		struct stage_run *run = &pipeline->stages[at];
 
-		if ((run->stage->threads == STAGE_ASYNC ||
-			    (run->stage->threads == STAGE_BLOCKING &&
-				    run->idle_threads == 0)) &&
+		if (run->stage->threads == STAGE_ASYNC &&
 			pipeline_startable(pipeline, run, now_ns) > 0)
+			return true;
+		if (stage_run_sleeps(run) && run->idle_threads == 0 &&
+			blocking_startable(run) > 0)
 			return true;
 	}
 	return false;
@@ -221,13 +232,23 @@ static bool wants_loop(struct pipeline *pipeline)
 
 static void wake_blocking(struct pipeline *pipeline)
 {
-	for (unsigned at = pipeline->first; at < pipeline->end; at++) {
+	for (unsigned at = 0; at < pipeline->count; at++) {
 		struct stage_run *run = &pipeline->stages[at];
 
-		if (run->stage->threads == STAGE_BLOCKING && run->idle_threads > 0 &&
-			pipeline_startable(pipeline, run, clock_mono_ns()) > 0)
+		if (stage_run_sleeps(run) && run->idle_threads > 0 &&
+			blocking_startable(run) > 0)
 			pthread_cond_signal(&run->work);
 	}
+}
+
+/* Is there something for a compute thread? */
+static bool wants_compute(struct pipeline *pipeline)
+{
+	/* All three are asked: each may set the timer. */
+	bool source = source_possible(pipeline) && !stage_run_sleeps(pipeline->source);
+	bool sink = sink_possible(pipeline) && !stage_run_sleeps(pipeline->sink);
+
+	return activation_possible(pipeline) || source || sink;
 }
 
 unsigned pipeline_wake_mask(struct pipeline *pipeline)
@@ -239,8 +260,7 @@ unsigned pipeline_wake_mask(struct pipeline *pipeline)
 										    : 0;
 	pipeline_feed(pipeline);
 	pipeline_drain_overflow(pipeline);
-	if (activation_possible(pipeline) || source_possible(pipeline) ||
-		sink_possible(pipeline))
+	if (wants_compute(pipeline))
 		wake |= WAKE_COMPUTE;
 	if (wants_loop(pipeline))
 		wake |= WAKE_LOOP;

@@ -102,6 +102,7 @@ struct stage_run {
 	struct list calls;              /* async and blocking: under way, oldest first */
 	unsigned threads, idle_threads; /* blocking */
 	pthread_cond_t work;            /* blocking: a thread may find something */
+	bool backing_off;               /* a blocking sink waits for its next attempt */
 	bool asked;                     /* loop's: for a thread, beyond blocking_max */
 };
 
@@ -140,6 +141,7 @@ struct pipeline {
 	bool cold;                /* there are such blocks */
 	bool room_wanted;         /* an upload waits for the backlog */
 	bool source_busy, source_ended;
+	bool source_unwanted; /* whoever is in its call shall come back: atomic, read anywhere */
 	uint64_t source_due_ns; /* after a transient failure */
 	unsigned source_attempts;
 	struct buf source_state;
@@ -167,6 +169,7 @@ struct pipeline {
 	struct list dirty_link;
 	uint64_t flush_due_ns;
 	bool sink_busy, report_wanted, report_done;
+	uint64_t sink_items; /* that may gather for it: about a second of its work */
 	char *report;
 	struct error failure; /* why the job must fail; code 0: it need not */
 
@@ -227,10 +230,17 @@ void pipeline_drain_overflow(struct pipeline *pipeline);
 uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns);
 /* Room behind a stage, in items; 0 also while its overflow waits. */
 uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run);
+/* Has it threads of its own, because it may sleep? (blocking.h) */
+static inline bool stage_run_sleeps(const struct stage_run *run)
+{
+	return run->stage->threads == STAGE_BLOCKING;
+}
 /* How many activations or calls of it can really be under way at once. */
 uint64_t stage_run_capacity(const struct stage_run *run);
 /* Its counts with the quantiles of its latency, to be stored. */
 struct stage_counts stage_run_counts(const struct stage_run *run);
+/* So many items took it that long. */
+void stage_run_measure(struct stage_run *run, uint64_t ns, uint32_t items);
 /* Account time up to now; call before anything changes. */
 void stage_run_account(struct stage_run *run, uint64_t now_ns);
 /* Note what the stage waits for from now on, after its outputs have been passed on. */
@@ -250,6 +260,8 @@ struct verdict {
  * the item's reference. */
 void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct item *item,
 	const struct verdict *verdict);
+/* How long to wait before the attempt behind the first `attempts` of them. (delayed.c) */
+uint64_t backoff_ns(const struct stage_def *def, unsigned attempts);
 /* Another attempt after a while, its item counted as queued; -1 without memory. Takes the
  * item's reference on success. (delayed.c) */
 int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item);
@@ -261,6 +273,8 @@ void pipeline_due(struct pipeline *pipeline, uint64_t due_ns);
 bool pipeline_timer_is_late(const struct pipeline *pipeline);
 /* Take up to `n` tokens of the stage's rate; returns how many there were. */
 uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_ns);
+/* Are there any now? Otherwise the timer is set. */
+bool stage_run_has_tokens(struct stage_run *run, uint64_t now_ns);
 /* Set down what was taken and not used. */
 void stage_run_return_tokens(struct stage_run *run, uint64_t n);
 
@@ -274,6 +288,9 @@ void tail_failed(struct pipeline *pipeline, const struct item *item, unsigned st
 void tail_skip(struct pipeline *pipeline, struct input *input, uint32_t index);
 /* May the last stage start? */
 bool tail_has_room(const struct pipeline *pipeline);
+#define SINK_ITEMS_MAX 65536u /* that gather for a sink */
+/* Is there so much that whoever takes it away is what the others wait for? */
+bool tail_is_crowded(const struct pipeline *pipeline);
 /* Detach what is to be committed, NULL when it is not yet due. */
 struct flush *tail_take(struct pipeline *pipeline, uint64_t now_ns, bool force);
 /* Is there something that wants to be flushed at or before `now_ns`? Otherwise when. */
@@ -286,5 +303,7 @@ void pipeline_lost(struct pipeline *pipeline);
 
 /* No worker starts any more, what is in hand is dropped when it comes back. Lock held. */
 void pipeline_stop(struct pipeline *pipeline);
+/* Nothing new is begun; who waits for something outside is told not to. Lock held. */
+void pipeline_drain(struct pipeline *pipeline);
 
 #endif

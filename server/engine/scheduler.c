@@ -73,18 +73,24 @@ static bool take(
 	return *ret_task != NULL || *ret_pipeline != NULL;
 }
 
+/* Those that may sleep have threads of their own. */
+static bool runs_here(const struct stage_run *run)
+{
+	return run != NULL && !stage_run_sleeps(run);
+}
+
 /* A sink's turn, one activation, or a source's turn: downstream first. */
 static void work_on(struct executor *executor, struct pipeline *pipeline)
 {
 	bool begun;
 
 	pipeline_lock(pipeline);
-	if (sink_run(pipeline)) {
+	if (runs_here(pipeline->sink) && sink_run(pipeline)) {
 		pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
 		return;
 	}
 	begun = activation_begin(executor, pipeline);
-	if (!begun)
+	if (!begun && runs_here(pipeline->source))
 		source_run(pipeline);
 	/* Before running: what is left may be for another thread. */
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));

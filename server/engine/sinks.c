@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/role.h"
-#include "engine/ctx.h"
-#include "engine/flush.h"
 #include "engine/internal.h"
+#include "engine/sink_turn.h"
+
+#define TURN_NS   NS_PER_S /* how long a turn should take, at most */
+#define ITEMS_MIN 64
 
 static bool report_due(const struct pipeline *pipeline)
 {
@@ -26,127 +28,86 @@ bool sink_possible(struct pipeline *pipeline)
 	return false;
 }
 
-/* What a turn found out; added to the pipeline under its lock at the end. */
-struct turn {
-	struct stage_run *run;
-	struct stage_ctx ctx;
-	uint64_t in, failed, retries;
-	struct error failure; /* why the job must fail; code 0: it need not */
-};
-
-/* Up to `attempts` at once, without waiting in between: what waits would hold up all others. */
-static bool take_item(struct turn *turn, struct item *item)
+/* A call that is not about items: state and report. */
+static enum stage_result call_without_item(struct turn *turn, stage_call call)
 {
-	struct stage_run *run = turn->run;
-	struct stage_ctx *ctx = &turn->ctx;
-	unsigned attempt = 0;
-
-	for (;;) {
-		ctx_begin(ctx, item);
-		if (ctx_end(ctx, run->stage->run(run->instance, ctx)) >= 0)
-			return true;
-		if (ctx->verdict.kind == FAILURE_PERMANENT || ++attempt >= run->def->attempts)
-			return false;
-		item->attempt++;
-		turn->retries++;
-	}
+	turn->ctx.item = NULL;
+	turn->ctx.failed = false;
+	turn->ctx.emitter->out.count = 0;
+	turn->ctx.emitter->item_bytes = 0;
+	if (turn_call(turn, call) == STAGE_OK && !turn->ctx.failed)
+		return STAGE_OK;
+	if (!turn->ctx.failed)
+		ctx_fail(&turn->ctx, FAILURE_PERMANENT, "it gave no reason");
+	return STAGE_FAILED;
 }
 
-static void item_failed(struct flush *flush, struct turn *turn, const struct item *item,
-	struct outcome *outcome, struct failure_rec ***place)
-{
-	const struct verdict *verdict = &turn->ctx.verdict;
-	struct stage_run *run = turn->run;
-	struct failure_head head = {
-		.version = BLOCK_VERSION,
-		.kind = (uint8_t)verdict->kind,
-		.span_bits = item->span_bits,
-		.stage = (uint16_t)run->index,
-		.attempts = (uint16_t)(item->attempt + 1),
-		.item = input_item_number(item->input, item->index),
-		.part = item->part,
-		.at_ms = clock_wall_ms(),
-		.error_len = (uint32_t)strlen(verdict->text),
-		.input_len = item->len,
-	};
-	struct buf record = BUF_INIT;
-
-	outcome->fate |= FATE_FAILED;
-	turn->failed++;
-	if (run->def->on_error == ON_ERROR_FAIL)
-		error_set(&turn->failure, ERR_JOB_ITEM, "item %llu failed at stage '%s': %s",
-			(unsigned long long)head.item, run->def->name, verdict->text);
-	if (run->def->on_error == ON_ERROR_DROP)
-		return;
-	outcome->failures++;
-	if (failure_encode(head, verdict->text, item_text(item), &record) < 0 ||
-		flush_failure_at(flush, place, record.data, record.len) < 0)
-		error_no_memory(&turn->failure);
-	buf_done(&record);
-}
-
-static void take_items(struct flush *flush, struct turn *turn)
-{
-	struct item *item = flush->sunk.at;
-	struct failure_rec **place = &flush->failures;
-
-	for (uint32_t at = 0; at < flush->outcome_count; at++) {
-		struct outcome *outcome = &flush->outcomes[at];
-
-		/* What fails here stands beside what failed in the maps: an item's failures are
-		 * neighbours in the log, so that they run again as one item. */
-		for (uint32_t n = 0; n < outcome->failures; n++)
-			place = &(*place)->next;
-		for (uint32_t n = 0; n < outcome->results; n++, item++) {
-			turn->in++;
-			if (!take_item(turn, item))
-				item_failed(flush, turn, item, outcome, &place);
-		}
-	}
-	turn->ctx.emitter->out.count = 0; /* a sink has nobody to emit to */
-}
-
+/* Without its state the items it has taken must not count: see settle(). */
 static void checkpoint(struct flush *flush, struct turn *turn)
 {
 	struct stage_run *run = turn->run;
-	struct stage_ctx *ctx = &turn->ctx;
-	enum stage_result result;
+	const struct verdict *verdict = &turn->ctx.verdict;
+	unsigned attempts = 0;
 
-	if (run->stage->checkpoint == NULL)
+	if (run->stage->checkpoint == NULL || turn->cut)
 		return;
-	ctx->item = NULL;
-	ctx->failed = false;
-	ctx->state_out = &flush->state;
-	result = run->stage->checkpoint(run->instance, ctx);
-	/* Without its state the items it has taken must not count: see settle(). */
-	if (result != STAGE_OK && ctx->failed && ctx->verdict.kind == FAILURE_TRANSIENT)
-		error_no_memory(&turn->failure);
-	else if (result != STAGE_OK)
-		error_set(&turn->failure, ERR_JOB_STAGE,
-			"sink '%s' could not save its state: %s", run->def->name,
-			ctx->failed ? ctx->verdict.text : "it gave no reason");
+	turn->ctx.state_out = &flush->state;
+	while (call_without_item(turn, run->stage->checkpoint) != STAGE_OK) {
+		if (stage_run_sleeps(run) && turn_again(turn, ++attempts))
+			continue;
+		if (turn->cut)
+			return;
+		/* Where it cannot wait, what is tried again is the whole job, from the ledger.
+		 */
+		if (verdict->kind == FAILURE_TRANSIENT && !stage_run_sleeps(run))
+			error_no_memory(&turn->failure);
+		else
+			error_set(&turn->failure, ERR_JOB_STAGE,
+				"sink '%s' could not save its state: %s", run->def->name,
+				verdict->text);
+		return;
+	}
 	flush->has_state = flush->state.len > 0;
 }
 
+/* Nothing comes behind it that could bring it again, so it is tried like an item. */
 static char *make_report(struct turn *turn)
 {
 	struct stage_run *run = turn->run;
-	struct stage_ctx *ctx = &turn->ctx;
-	const struct items *out = &ctx->emitter->out;
+	const struct items *out = &turn->ctx.emitter->out;
 	char *report = NULL;
 
-	/* Nothing comes behind it that could bring it again, so it is tried like an item. */
-	for (unsigned n = 0;
-		run->stage->report != NULL && report == NULL && n < run->def->attempts; n++) {
-		ctx->item = NULL;
-		ctx->failed = false;
-		ctx->emitter->out.count = 0;
-		ctx->emitter->item_bytes = 0;
-		if (run->stage->report(run->instance, ctx) == STAGE_OK && out->count > 0)
+	if (run->stage->report == NULL)
+		return NULL;
+	for (unsigned n = 1; n <= run->def->attempts; n++) {
+		bool made = call_without_item(turn, run->stage->report) == STAGE_OK;
+
+		if (made && out->count > 0)
 			report = mem_strndup(item_text(&out->at[0]), out->at[0].len);
+		if (report != NULL || (made && out->count == 0))
+			break;
+		if (made)
+			ctx_fail(&turn->ctx, FAILURE_TRANSIENT, "out of memory");
+		if (stage_run_sleeps(run) && !turn_again(turn, n))
+			break;
 	}
-	ctx->emitter->out.count = 0;
+	turn->ctx.emitter->out.count = 0;
 	return report;
+}
+
+/* Lock held. So much may gather for it as it does in a second: what it has done is on disk
+ * soon, and a crash does not make it do an hour's work again. */
+static void learn_speed(struct pipeline *pipeline, uint64_t ns, uint32_t items)
+{
+	struct stage_run *run = pipeline->sink;
+	uint64_t each = MAX(ns / MAX(items, 1u), 1ull);
+
+	if (items == 0)
+		return;
+	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
+	pipeline->sink_items = MIN(MAX(TURN_NS / run->ns_per_item, (uint64_t)ITEMS_MIN),
+		(uint64_t)SINK_ITEMS_MAX);
+	stage_run_measure(run, ns, items);
 }
 
 /* Lock held. The turn is over. */
@@ -154,13 +115,7 @@ static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *f
 {
 	struct stage_run *run = turn->run;
 
-	stage_run_account(run, clock_mono_ns());
-	run->active--;
-	pipeline->in_hand--;
-	pipeline->sink_busy = false;
-	run->counts.in += turn->in;
-	run->counts.failed += turn->failed;
-	run->counts.retries += turn->retries;
+	turn_tell(turn);
 	if (pipeline->failure.code == ERR_NONE)
 		pipeline->failure = turn->failure;
 	if (flush == NULL)
@@ -177,34 +132,51 @@ static void settle(struct pipeline *pipeline, struct turn *turn, struct flush *f
 	committer_submit(pipeline->engine->committer, &flush->op);
 }
 
-bool sink_run(struct pipeline *pipeline)
+/* Lock not held. */
+static char *work(struct turn *turn, struct flush *flush)
 {
-	struct emitter emitter = { 0 };
-	struct turn turn = { .run = pipeline->sink, .ctx = { .emitter = &emitter } };
-	struct flush *flush;
 	char *report = NULL;
 
-	assert_on(ROLE_COMPUTE);
+	if (flush != NULL) {
+		turn_take_items(turn, flush);
+		checkpoint(flush, turn);
+	} else {
+		report = make_report(turn);
+	}
+	worker_release(turn->run, &turn->ctx);
+	return report;
+}
+
+bool sink_run(struct pipeline *pipeline)
+{
+	struct stage_run *run = pipeline->sink;
+	struct emitter emitter = { 0 };
+	struct turn turn = { .run = run, .ctx = { .run = run, .emitter = &emitter } };
+	uint64_t began_ns = clock_mono_ns();
+	struct flush *flush;
+	char *report;
+
+	assert_on(stage_run_sleeps(run) ? ROLE_BLOCKING : ROLE_COMPUTE);
 	if (!sink_possible(pipeline))
 		return false;
-	turn.ctx.run = turn.run;
-	flush = tail_take(pipeline, clock_mono_ns(), true);
-	stage_run_account(turn.run, clock_mono_ns());
-	turn.run->active++;
+	flush = tail_take(pipeline, began_ns, true);
+	stage_run_account(run, began_ns);
+	run->active++;
 	pipeline->sink_busy = true;
 	pipeline->in_hand++;
 	pthread_mutex_unlock(&pipeline->lock);
-	if (flush != NULL) {
-		take_items(flush, &turn);
-		checkpoint(flush, &turn);
-	} else {
-		report = make_report(&turn);
-	}
+	report = work(&turn, flush);
 	pipeline_lock(pipeline);
+	stage_run_account(run, clock_mono_ns());
+	run->active--;
+	pipeline->in_hand--;
+	pipeline->sink_busy = false;
+	if (flush != NULL)
+		learn_speed(pipeline, clock_mono_ns() - began_ns, flush->sunk.count);
 	settle(pipeline, &turn, flush);
 	if (flush == NULL) {
 		pipeline->report = report;
-		pipeline->report_done = true;
+		pipeline->report_done = !turn.cut;
 	}
 	emitter.out.count = 0;
 	emitter_done(&emitter);

@@ -5,7 +5,9 @@
  * those that go to disk in one transaction together, and then its state, which goes into
  * the same transaction. So after a crash the state is that of exactly the items marked done.
  *
- * Thread: compute, one at a time a pipeline.
+ * How it takes them, and what it does with those that fail, is in sink_turn.h.
+ *
+ * Thread: compute, or one of its own where it may sleep (blocking.h); one at a time a pipeline.
  */
 #ifndef LEAT_ENGINE_SINKS_H
 #define LEAT_ENGINE_SINKS_H

@@ -1,7 +1,6 @@
 #include "engine/sources.h"
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "base/role.h"
 #include "engine/append.h"
 #include "engine/builder.h"
@@ -19,7 +18,9 @@ bool source_possible(struct pipeline *pipeline)
 	if (pipeline->backlog_bytes >= pipeline->def->backlog_bytes ||
 		pipeline->appending_bytes >= APPENDING_MAX)
 		return false;
-	return pipeline->source_due_ns == 0 || clock_mono_ns() >= pipeline->source_due_ns;
+	if (pipeline->source_due_ns != 0 && clock_mono_ns() < pipeline->source_due_ns)
+		return false;
+	return stage_run_has_tokens(pipeline->source, clock_mono_ns());
 }
 
 /* One call of the stage; what it made is in the emitter, its cursor in the append. */
@@ -31,13 +32,21 @@ static enum stage_result call(
 
 	ctx->run = run;
 	ctx->room = room;
+	if (run->def->timeout_ms != 0)
+		ctx->deadline_ns = clock_mono_ns() + run->def->timeout_ms * NS_PER_MS;
 	ctx->state = pipeline->source_state.data;
 	ctx->state_len = pipeline->source_state.len;
 	ctx->state_out = &append->state;
 	if (worker_acquire(run, ctx) < 0)
 		return STAGE_FAILED;
 	result = run->stage->run(run->instance, ctx);
+	if (atomic_load(&pipeline->engine->abandoned))
+		pthread_exit(NULL); /* only one that sleeps: nobody is there any more */
 	worker_release(run, ctx);
+	if (ctx->deadline_ns != 0 && clock_mono_ns() > ctx->deadline_ns &&
+		(ctx->failed || result == STAGE_FAILED))
+		ctx_fail(ctx, FAILURE_TIMEOUT, "nothing came within timeout_ms (%llu)",
+			(unsigned long long)run->def->timeout_ms);
 	if (result != STAGE_OK && result != STAGE_END && !ctx->failed)
 		ctx_fail(ctx, FAILURE_PERMANENT, "the source failed without a reason");
 	return ctx->failed ? STAGE_FAILED : result;
@@ -86,19 +95,18 @@ static int gather(const struct items *out, struct append *append)
 static void source_failed(struct pipeline *pipeline, const struct verdict *verdict)
 {
 	const struct stage_def *def = pipeline->source->def;
-	uint64_t wait_ms = def->backoff_ms;
 
+	/* It was told to come back; what it would have made is made at the next start. */
+	if (pipeline->stopped || __atomic_load_n(&pipeline->source_unwanted, __ATOMIC_RELAXED))
+		return;
 	pipeline->source_attempts++;
 	if (verdict->kind == FAILURE_PERMANENT || pipeline->source_attempts >= def->attempts) {
 		error_set(&pipeline->failure, ERR_JOB_STAGE, "source '%s' failed: %s",
 			def->name, verdict->text);
 		return;
 	}
-	for (unsigned at = 1; at < pipeline->source_attempts && wait_ms < def->max_backoff_ms;
-		at++)
-		wait_ms *= 2;
-	wait_ms = random_below(MIN(wait_ms, def->max_backoff_ms) + 1);
-	pipeline->source_due_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
+	pipeline->source->counts.retries++;
+	pipeline->source_due_ns = clock_mono_ns() + backoff_ns(def, pipeline->source_attempts);
 	pipeline_due(pipeline, pipeline->source_due_ns);
 }
 
@@ -140,7 +148,10 @@ static bool produce(
 	append->close = append->source_ended = *ret_end;
 	append->op.must = true;
 	append->pipeline = pipeline_ref(pipeline); /* the job may be letting go of it */
-	append_submit(pipeline->job, append);
+	if (!append_submit_unless_stopped(pipeline->job, append)) {
+		append_free(append); /* its cursor has not moved: it comes again */
+		return false;
+	}
 	pipeline_lock(pipeline);
 	pipeline->source->counts.out += made;
 	pthread_mutex_unlock(&pipeline->lock);
@@ -155,7 +166,7 @@ bool source_run(struct pipeline *pipeline)
 	uint64_t room, now_ns = clock_mono_ns();
 	bool made, end = false;
 
-	assert_on(ROLE_COMPUTE);
+	assert_on(stage_run_sleeps(run) ? ROLE_BLOCKING : ROLE_COMPUTE);
 	if (!source_possible(pipeline))
 		return false;
 	room = stage_run_take_tokens(run, BLOCK_ITEMS_MAX, now_ns);
@@ -169,6 +180,7 @@ bool source_run(struct pipeline *pipeline)
 	made = produce(pipeline, room, &ctx, &end);
 	pipeline_lock(pipeline);
 	stage_run_account(run, clock_mono_ns());
+	stage_run_measure(run, clock_mono_ns() - now_ns, emitter.out.count);
 	run->active--;
 	pipeline->in_hand--;
 	pipeline->source_busy = false;

@@ -17,6 +17,17 @@ struct stage_counts stage_run_counts(const struct stage_run *run)
 	return counts;
 }
 
+void stage_run_measure(struct stage_run *run, uint64_t ns, uint32_t items)
+{
+	if (items == 0)
+		return;
+	if (run->latency == NULL)
+		run->latency = mem_zalloc(sizeof(*run->latency));
+	if (run->latency != NULL)
+		histogram_add(run->latency, MAX(ns / items, 1ull), items);
+	tally_add(&run->times, &tally_time, ns, items);
+}
+
 static bool is_blocked(const struct stage_run *run)
 {
 	return run->queue.count > 0 && pipeline_downstream_room(run->pipeline, run) == 0;
@@ -57,6 +68,8 @@ uint64_t stage_run_capacity(const struct stage_run *run)
 {
 	unsigned threads = scheduler_threads(run->pipeline->engine->scheduler);
 
+	if (run->stage->kind != STAGE_MAP)
+		return 1;
 	switch (run->stage->threads) {
 	case STAGE_SERIAL:
 		return 1;
@@ -106,6 +119,14 @@ uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_n
 	return n;
 }
 
+bool stage_run_has_tokens(struct stage_run *run, uint64_t now_ns)
+{
+	if (run->def->rate_per_s <= 0 || refill(run, now_ns) >= 1)
+		return true;
+	stage_run_take_tokens(run, 1, now_ns); /* sets the timer */
+	return false;
+}
+
 void stage_run_return_tokens(struct stage_run *run, uint64_t n)
 {
 	if (run->def->rate_per_s > 0)
@@ -120,10 +141,8 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 	if (run->queue.count == 0 || run->active >= workers || pipeline->paused ||
 		pipeline->stopped)
 		return 0;
-	if (run->def->rate_per_s > 0 && refill(run, now_ns) < 1) {
-		stage_run_take_tokens(run, 1, now_ns); /* sets the timer */
+	if (!stage_run_has_tokens(run, now_ns))
 		return 0;
-	}
 	room = pipeline_downstream_room(pipeline, run);
 	return MIN(room, (uint64_t)run->queue.count);
 }

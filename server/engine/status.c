@@ -53,6 +53,9 @@ static const char *bottleneck(const struct pipeline *pipeline)
 		if (run->usage.busy > 0.5 && fed)
 			best = run;
 	}
+	if (pipeline->sink != NULL && pipeline->sink->usage.busy > 0.5 &&
+		tail_is_crowded(pipeline))
+		best = pipeline->sink;
 	return best == NULL ? NULL : best->def->name;
 }
 

@@ -10,7 +10,7 @@
 
 #define FLUSH_BYTES BLOCK_SIZE_MAX /* worth a write of its own */
 #define TAIL_BYTES  (4u << 20)     /* results that wait for the disk, at most, and then some */
-#define TAIL_ITEMS  65536u
+#define TAIL_ITEMS  SINK_ITEMS_MAX
 
 /* The flush that gathers now; NULL without memory. */
 static struct flush *gathering(struct pipeline *pipeline)
@@ -295,8 +295,20 @@ void tail_failed(struct pipeline *pipeline, const struct item *item, unsigned st
 
 bool tail_has_room(const struct pipeline *pipeline)
 {
-	return pipeline->flush_bytes < TAIL_BYTES &&
-	       (pipeline->flush == NULL || pipeline->flush->outcome_count < TAIL_ITEMS);
+	const struct flush *flush = pipeline->flush;
+
+	if (pipeline->flush_bytes >= TAIL_BYTES)
+		return false;
+	return flush == NULL || (flush->outcome_count < TAIL_ITEMS &&
+					(pipeline->sink == NULL ||
+						flush->sunk.count < pipeline->sink_items));
+}
+
+bool tail_is_crowded(const struct pipeline *pipeline)
+{
+	return 2 * pipeline->flush_bytes >= TAIL_BYTES ||
+	       (pipeline->flush != NULL &&
+		       2 * (uint64_t)pipeline->flush->sunk.count >= pipeline->sink_items);
 }
 
 uint64_t tail_due_ns(const struct pipeline *pipeline)

@@ -123,7 +123,7 @@ static void update_rate(struct job *job, uint64_t now_ns)
 /* Where the items are that do not move: the stage furthest downstream that holds any. */
 static const struct stage_run *stuck_at(const struct pipeline *pipeline)
 {
-	for (unsigned at = pipeline->end; at-- > pipeline->first;) {
+	for (unsigned at = pipeline->count; at-- > 0;) {
 		const struct stage_run *run = &pipeline->stages[at];
 
 		if (run->active > 0 || run->queue.count > 0 || run->queue.delayed > 0)
@@ -141,7 +141,11 @@ static void describe_stall(struct job *job, const struct pipeline *pipeline)
 		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", "");
 	else
 		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", run->def->name);
-	if (run != NULL && run->active > 0)
+	if (run != NULL && run->backing_off)
+		why = "items wait for their next attempt";
+	else if (run != NULL && run == pipeline->source)
+		why = "the source has been making its next items all the time";
+	else if (run != NULL && run->active > 0)
 		why = "its workers have been busy with the same items all the time";
 	else if (run != NULL && run->queue.count > 0)
 		why = "items wait, but no worker can start";

@@ -51,6 +51,9 @@ static int check_body(const struct stage *stage, struct error *err)
 		return error_set(err, ERR_INTERNAL, "it has no run function");
 	if ((unsigned)stage->kind > STAGE_SINK || (unsigned)stage->threads > STAGE_ASYNC)
 		return error_set(err, ERR_INTERNAL, "its kind or its threads is none we know");
+	if (stage->kind != STAGE_MAP && stage->threads == STAGE_ASYNC)
+		return error_set(err, ERR_INTERNAL,
+			"a source or a sink cannot be async; make it blocking, then it may wait");
 	if (params_table_check(stage, err) < 0)
 		return -1;
 	return config_table_check(stage, err);

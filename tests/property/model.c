@@ -264,7 +264,7 @@ static void sink_part(struct model *model, unsigned index, const struct part *pa
 	unsigned attempt = 1;
 
 	model->left_result = true; /* it has come to the sink */
-	for (; stage->use == USE_SINK && !moody(model, stage, part, attempt, &made);
+	for (; stage->use != USE_AGGREGATE && !moody(model, stage, part, attempt, &made);
 		attempt++) {
 		if (made.kind == FAILURE_PERMANENT || attempt >= stage->attempts)
 			break;
@@ -277,7 +277,7 @@ static void sink_part(struct model *model, unsigned index, const struct part *pa
 	} else {
 		model->sink_count++;
 		model->sink_sum +=
-			stage->use == USE_SINK
+			stage->use != USE_AGGREGATE
 				? probe_hash(part->text, strlen(part->text), stage->salt) &
 					  0xffffffff
 				: (uint64_t)json_integer_value(json_object_get(item, "n"));
@@ -323,7 +323,7 @@ static void run_part(struct model *model, unsigned stage, const struct part *par
 		keep_result(model, part->text);
 		return;
 	}
-	if (at->use == USE_SINK || at->use == USE_AGGREGATE) {
+	if (at->use >= USE_SINK) {
 		sink_part(model, stage, part);
 		return;
 	}

@@ -26,7 +26,9 @@ static const char *const use_names[] = {
 	[USE_HANG_BLOCK] = "probe_hang_block",
 	[USE_HANG_ASYNC] = "probe_hang_async",
 	[USE_RANGE] = "range",
+	[USE_BLOCK_RANGE] = "probe_range",
 	[USE_SINK] = "probe_sink",
+	[USE_BLOCK_SINK] = "probe_block_sink",
 	[USE_AGGREGATE] = "aggregate",
 };
 
@@ -61,6 +63,8 @@ static void bounds(struct plan_stage *stage, struct rng *rng, const struct plan_
 	stage->queue_items = RNG_PICK(rng, 1, 1, 2, 3, 8, 64, 1024);
 	stage->queue_bytes = RNG_PICK(rng, 1, 100, 1000, 100000, 16777216);
 	stage->attempts = rules->sturdy ? 4 : (unsigned)RNG_PICK(rng, 1, 2, 3, 4);
+	if (stage->use == USE_BLOCK_SINK && stage->attempts == 1)
+		stage->attempts = 2; /* its state needs a second one now and then */
 	stage->backoff_ms = RNG_PICK(rng, 0, 0, 1, 2);
 	stage->on_error = rng_percent(rng, 75) ? ON_ERROR_DEAD_LETTER : ON_ERROR_DROP;
 	if (rules->fails && rng_percent(rng, 15))
@@ -171,11 +175,12 @@ void plan_make(
 	if (plan->source && plan->sink && rng_percent(rng, 20))
 		maps = 0;
 	if (plan->source)
-		add_stage(plan, USE_RANGE, rng, rules);
+		add_stage(plan, rng_percent(rng, 50) ? USE_RANGE : USE_BLOCK_RANGE, rng, rules);
 	while (maps-- > 0)
 		add_stage(plan, choose(rng, rules, &fan), rng, rules);
 	if (plan->sink)
-		add_stage(plan, rng_percent(rng, 50) ? USE_SINK : USE_AGGREGATE, rng, rules);
+		add_stage(plan, RNG_PICK(rng, USE_SINK, USE_BLOCK_SINK, USE_AGGREGATE), rng,
+			rules);
 	plan->max_failures = -1;
 	if (rules->fails && rng_percent(rng, 30))
 		plan->max_failures = (int)RNG_PICK(rng, 0, 2, 10);
@@ -214,6 +219,10 @@ static json_t *params_of(const struct plan *plan, const struct plan_stage *stage
 		return json_pack("{s:I, s:{s:s, s:s, s:[{s:s}]}}", "to",
 			(json_int_t)plan->line_count, "template", "n", "$i", "s", "no $i", "a",
 			"n", "$i");
+	case USE_BLOCK_RANGE:
+		return json_pack("{s:I, s:I, s:I, s:i}", "salt", (json_int_t)stage->salt, "mod",
+			(json_int_t)stage->mod, "k", (json_int_t)plan->line_count, "slot",
+			(int)plan->slot);
 	case USE_AGGREGATE:
 		return json_pack("{s:s}", "field", "n");
 	default:

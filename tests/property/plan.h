@@ -34,7 +34,9 @@ enum plan_use {
 	USE_HANG_ASYNC,
 	USE_MAPS, /* how many of them there are */
 	USE_RANGE = USE_MAPS,
+	USE_BLOCK_RANGE,
 	USE_SINK,
+	USE_BLOCK_SINK,
 	USE_AGGREGATE,
 };
 

@@ -17,6 +17,7 @@ struct probe {
 	int64_t salt, mod, k, slot;
 	atomic_int inside;
 	uint64_t count, sum; /* of the sink */
+	uint64_t calls;
 };
 
 static const struct stage_param probe_params[] = {
@@ -316,6 +317,13 @@ static enum stage_result sink_run(void *instance, struct stage_ctx *ctx)
 	return STAGE_OK;
 }
 
+static enum stage_result block_sink_run(void *instance, struct stage_ctx *ctx)
+{
+	if (hash_of(instance, ctx) % 8 == 0)
+		usleep(300);
+	return sink_run(instance, ctx);
+}
+
 static enum stage_result sink_checkpoint(void *instance, struct stage_ctx *ctx)
 {
 	struct probe *probe = instance;
@@ -332,6 +340,49 @@ static enum stage_result sink_report(void *instance, struct stage_ctx *ctx)
 		probe->count, probe->sum);
 
 	return stage_emit(ctx, text, (size_t)len);
+}
+
+static enum stage_result block_sink_checkpoint(void *instance, struct stage_ctx *ctx)
+{
+	struct probe *probe = instance;
+
+	/* Then this is tried again, and not the whole job. */
+	if (++probe->calls % 7 == 1)
+		return stage_fail(ctx, STAGE_TRANSIENT, "not now");
+	return sink_checkpoint(instance, ctx);
+}
+
+/* ---- range ---- */
+
+static enum stage_result range_emit(struct stage_ctx *ctx, uint64_t n)
+{
+	char text[96];
+	int len = snprintf(text, sizeof(text),
+		"{\"n\":%" PRIu64 ",\"s\":\"no %" PRIu64 "\",\"a\":[{\"n\":%" PRIu64 "}]}", n, n, n);
+
+	return stage_emit(ctx, text, (size_t)len);
+}
+
+static enum stage_result range_run(void *instance, struct stage_ctx *ctx)
+{
+	struct probe *probe = instance;
+	size_t len, room = stage_room(ctx);
+	const char *state = stage_state(ctx, &len);
+	uint64_t n = 0, first;
+
+	if (atomic_fetch_add(&probe->inside, 1) != 0)
+		atomic_fetch_add(&probe_trespasses, 1);
+	if (state != NULL)
+		memcpy(&n, state, sizeof(n));
+	if (++probe->calls % 5 == 0)
+		usleep(300);
+	for (first = n; n < (uint64_t)probe->k && n - first < room && n - first < 40; n++)
+		if (range_emit(ctx, n) != STAGE_OK)
+			break;
+	atomic_fetch_sub(&probe->inside, 1);
+	if (stage_state_set(ctx, &n, sizeof(n)) != STAGE_OK)
+		return STAGE_FAILED;
+	return n == (uint64_t)probe->k ? STAGE_END : STAGE_OK;
 }
 
 /* ---- the table ---- */
@@ -361,3 +412,8 @@ PROBE(probe_hang_block, .threads = STAGE_BLOCKING, .run = hang_run);
 PROBE(probe_hang_async, .threads = STAGE_ASYNC, .run = hang_async_run, .cancel = hang_cancel);
 PROBE(probe_sink, .kind = STAGE_SINK, .threads = STAGE_SERIAL, .run = sink_run,
 	.open = sink_open, .checkpoint = sink_checkpoint, .report = sink_report);
+PROBE(probe_block_sink, .kind = STAGE_SINK, .threads = STAGE_BLOCKING, .run = block_sink_run,
+	.open = sink_open, .checkpoint = block_sink_checkpoint, .report = sink_report,
+	.worker_size = sizeof(struct probe_worker), .worker_open = worker_opened,
+	.worker_close = worker_closed);
+PROBE(probe_range, .kind = STAGE_SOURCE, .threads = STAGE_BLOCKING, .run = range_run);

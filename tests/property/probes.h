@@ -11,6 +11,8 @@
  *	probe_pool    async: completed by a thread of libuv's pool
  *	probe_hang_…  by the item's hash: passes, or waits until it is cancelled
  *	probe_sink    adds up hashes; some items fail
+ *	probe_block_sink  the same, blocking: now and then after a moment
+ *	probe_range   a blocking source of `k` items; now and then it takes a moment
  *
  * All take the same parameters. `slot` names a switch: while probe_healed[slot] is set, nothing
  * fails or hangs, so that failed items can be run again with success.
