@@ -5,8 +5,7 @@
 #include "engine/internal.h"
 #include "engine/sink_turn.h"
 
-#define TURN_NS   NS_PER_S /* how long a turn should take, at most */
-#define ITEMS_MIN 64
+#define TURN_NS NS_PER_S /* how long a turn should take, at most */
 
 static bool report_due(const struct pipeline *pipeline)
 {
@@ -100,13 +99,14 @@ static char *make_report(struct turn *turn)
 static void learn_speed(struct pipeline *pipeline, uint64_t ns, uint32_t items)
 {
 	struct stage_run *run = pipeline->sink;
-	uint64_t each = MAX(ns / MAX(items, 1u), 1ull);
+	uint64_t each = MAX(ns / MAX(items, 1u), 1ull), max = SINK_ITEMS_MAX;
 
 	if (items == 0)
 		return;
+	if (stage_run_sleeps(run)) /* what it works with may be slow all of a sudden */
+		max /= 4;
 	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
-	pipeline->sink_items = MIN(MAX(TURN_NS / run->ns_per_item, (uint64_t)ITEMS_MIN),
-		(uint64_t)SINK_ITEMS_MAX);
+	pipeline->sink_items = MIN(MAX(TURN_NS / run->ns_per_item, 1ull), max);
 	stage_run_measure(run, ns, items);
 }
 

@@ -306,9 +306,10 @@ bool tail_has_room(const struct pipeline *pipeline)
 
 bool tail_is_crowded(const struct pipeline *pipeline)
 {
+	uint64_t waiting = pipeline->over_released - pipeline->settled;
+
 	return 2 * pipeline->flush_bytes >= TAIL_BYTES ||
-	       (pipeline->flush != NULL &&
-		       2 * (uint64_t)pipeline->flush->sunk.count >= pipeline->sink_items);
+	       (pipeline->sink != NULL && 2 * waiting >= pipeline->sink_items);
 }
 
 uint64_t tail_due_ns(const struct pipeline *pipeline)
@@ -316,6 +317,8 @@ uint64_t tail_due_ns(const struct pipeline *pipeline)
 	const struct flush *flush = pipeline->flush;
 
 	if (flush->bytes >= FLUSH_BYTES || pipeline->stopped)
+		return 0;
+	if (pipeline->sink != NULL && flush->sunk.count >= pipeline->sink_items)
 		return 0;
 	/* Nothing else is on its way: there is no company to wait for. */
 	if (pipeline->fed == pipeline->over && list_empty(&pipeline->inbox))
