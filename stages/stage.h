@@ -62,8 +62,11 @@ enum stage_kind { STAGE_MAP = 0, STAGE_SOURCE = 1, STAGE_SINK = 2 };
 enum stage_threads {
 	STAGE_SERIAL = 0,   /* by one thread at a time, whatever `workers` says */
 	STAGE_PARALLEL = 1, /* by up to `workers` threads at once; uses the CPU, never sleeps */
-	STAGE_BLOCKING = 2, /* the same, and may sleep: it gets threads of its own */
-	STAGE_ASYNC = 3,    /* on the server's loop: must return at once, completes later */
+	/* The same, and may sleep: it gets threads of its own. A source or a sink: one thread
+	 * at a time, and a transient failure is tried again after the job's `retry` says, not
+	 * at once; what waits for something outside looks at stage_cancelled() meanwhile. */
+	STAGE_BLOCKING = 2,
+	STAGE_ASYNC = 3, /* maps, on the server's loop: must return at once, completes later */
 };
 
 enum stage_flag {

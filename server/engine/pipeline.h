@@ -141,7 +141,8 @@ struct pipeline {
 	bool cold;                /* there are such blocks */
 	bool room_wanted;         /* an upload waits for the backlog */
 	bool source_busy, source_ended;
-	bool source_unwanted; /* whoever is in its call shall come back: atomic, read anywhere */
+	bool source_unwanted;   /* whoever is in its call shall come back: atomic, read anywhere
+				 */
 	uint64_t source_due_ns; /* after a transient failure */
 	unsigned source_attempts;
 	struct buf source_state;

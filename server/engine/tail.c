@@ -299,9 +299,9 @@ bool tail_has_room(const struct pipeline *pipeline)
 
 	if (pipeline->flush_bytes >= TAIL_BYTES)
 		return false;
-	return flush == NULL || (flush->outcome_count < TAIL_ITEMS &&
-					(pipeline->sink == NULL ||
-						flush->sunk.count < pipeline->sink_items));
+	return flush == NULL ||
+	       (flush->outcome_count < TAIL_ITEMS &&
+		       (pipeline->sink == NULL || flush->sunk.count < pipeline->sink_items));
 }
 
 bool tail_is_crowded(const struct pipeline *pipeline)

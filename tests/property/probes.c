@@ -358,7 +358,8 @@ static enum stage_result range_emit(struct stage_ctx *ctx, uint64_t n)
 {
 	char text[96];
 	int len = snprintf(text, sizeof(text),
-		"{\"n\":%" PRIu64 ",\"s\":\"no %" PRIu64 "\",\"a\":[{\"n\":%" PRIu64 "}]}", n, n, n);
+		"{\"n\":%" PRIu64 ",\"s\":\"no %" PRIu64 "\",\"a\":[{\"n\":%" PRIu64 "}]}", n,
+		n, n);
 
 	return stage_emit(ctx, text, (size_t)len);
 }
