@@ -155,7 +155,7 @@ static inline void stage_csv_done(struct stage_csv *csv)
 static inline void stage_csv_feed(struct stage_csv *csv, const char *bytes, size_t len)
 {
 	csv->at = bytes;
-	csv->end = bytes + len;
+	csv->end = len == 0 ? bytes : bytes + len; /* which may be NULL then */
 }
 
 /* There is no more: the last row needs no line end. */
@@ -370,42 +370,45 @@ static inline enum stage_csv_result stage_csv_add_column_(
 	return STAGE_CSV_ROW;
 }
 
-static inline int stage_csv_compare_keys_(const void *a, const void *b, void *arg)
-{
-	const struct stage_csv *csv = arg;
-	size_t i = *(const size_t *)a, j = *(const size_t *)b, len, other_len;
-	const char *key = stage_csv_key_(csv, i, &len);
-	const char *other = stage_csv_key_(csv, j, &other_len);
-	int order = memcmp(key + 1, other + 1, (len < other_len ? len : other_len) - 1);
+struct stage_csv_name_ {
+	const char *at;
+	size_t len, column;
+};
 
-	return order != 0         ? order
-	       : len != other_len ? (len > other_len) - (len < other_len)
-				  : (i > j) - (i < j);
+static inline int stage_csv_compare_names_(const void *a, const void *b)
+{
+	const struct stage_csv_name_ *x = a, *y = b;
+	int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
+
+	if (order == 0)
+		order = (x->len > y->len) - (x->len < y->len);
+	return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
 }
 
 static inline enum stage_csv_result stage_csv_check_names_(struct stage_csv *csv)
 {
-	size_t *order = STAGE_CSV_REALLOC(NULL, csv->columns * sizeof(*order));
+	struct stage_csv_name_ *names = STAGE_CSV_REALLOC(NULL, csv->columns * sizeof(*names));
 	enum stage_csv_result result = STAGE_CSV_ROW;
-	size_t len, other_len;
-	const char *key, *other;
+	size_t len;
 
-	if (order == NULL)
+	if (names == NULL)
 		return STAGE_CSV_NOMEM;
-	for (size_t i = 0; i < csv->columns; i++)
-		order[i] = i;
-	qsort_r(order, csv->columns, sizeof(*order), stage_csv_compare_keys_, csv);
+	for (size_t i = 0; i < csv->columns; i++) {
+		const char *key = stage_csv_key_(csv, i, &len);
+
+		names[i] = (struct stage_csv_name_){ key + 1, len - 1, i };
+	}
+	qsort(names, csv->columns, sizeof(*names), stage_csv_compare_names_);
 	for (size_t i = 1; i < csv->columns && result == STAGE_CSV_ROW; i++) {
-		key = stage_csv_key_(csv, order[i], &len);
-		other = stage_csv_key_(csv, order[i - 1], &other_len);
-		if (len != other_len || memcmp(key + 1, other + 1, len - 1) != 0)
+		if (names[i].len != names[i - 1].len ||
+			memcmp(names[i].at, names[i - 1].at, names[i].len) != 0)
 			continue;
-		result = stage_csv_say_field_(csv, order[i], "");
+		result = stage_csv_say_field_(csv, names[i].column, "");
 		snprintf(csv->error + strlen(csv->error),
 			sizeof(csv->error) - strlen(csv->error),
-			"another column (%zu) has this name", order[i - 1] + 1);
+			"another column (%zu) has this name", names[i - 1].column + 1);
 	}
-	STAGE_CSV_FREE(order);
+	STAGE_CSV_FREE(names);
 	return result;
 }
 
