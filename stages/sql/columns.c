@@ -85,7 +85,8 @@ static enum stage_result no_memory(struct stage_ctx *ctx)
 static bool type_of_word(yyjson_val *word, enum sql_type *ret)
 {
 	for (int type = 0; type < SQL_TYPES; type++)
-		if (sql_type_names[type] != NULL && yyjson_equals_str(word, sql_type_names[type])) {
+		if (sql_type_names[type] != NULL &&
+			yyjson_equals_str(word, sql_type_names[type])) {
 			*ret = (enum sql_type)type;
 			return true;
 		}
@@ -103,8 +104,8 @@ static const char *name_mistake(yyjson_val *name)
 }
 
 /* False: stage_fail() has spoken. */
-static bool declare_one(struct sql_columns *columns, yyjson_val *name, yyjson_val *value,
-	struct stage_ctx *ctx)
+static bool declare_one(
+	struct sql_columns *columns, yyjson_val *name, yyjson_val *value, struct stage_ctx *ctx)
 {
 	yyjson_val *word = yyjson_is_obj(value) ? yyjson_obj_get(value, "type") : value;
 	yyjson_val *from = yyjson_obj_get(value, "from");
@@ -113,7 +114,8 @@ static bool declare_one(struct sql_columns *columns, yyjson_val *name, yyjson_va
 	enum sql_type type = SQL_ANY;
 
 	if (mistake != NULL)
-		return stage_fail(ctx, STAGE_PERMANENT, "/columns: a column's name %s", mistake),
+		return stage_fail(
+			       ctx, STAGE_PERMANENT, "/columns: a column's name %s", mistake),
 		       false;
 	if (word != NULL && !type_of_word(word, &type))
 		return stage_fail(ctx, STAGE_PERMANENT,
@@ -127,7 +129,8 @@ static bool declare_one(struct sql_columns *columns, yyjson_val *name, yyjson_va
 			       "/columns: `from` of '%s' is no JSON pointer", text),
 		       false;
 	if (sql_columns_find(columns, text, yyjson_get_len(name), 0) != SIZE_MAX)
-		return stage_fail(ctx, STAGE_PERMANENT, "/columns: '%s' stands there twice", text),
+		return stage_fail(
+			       ctx, STAGE_PERMANENT, "/columns: '%s' stands there twice", text),
 		       false;
 	column = sql_columns_add(columns, text, yyjson_get_len(name), type);
 	if (column != NULL && from != NULL)
@@ -177,7 +180,8 @@ bool sql_names_read(
 		name = yyjson_is_arr(root) ? yyjson_arr_get(root, i) : root;
 		if (name_mistake(name) != NULL || count > 32) {
 			stage_fail(ctx, STAGE_PERMANENT,
-				"/%s: must be the name of a column, or an array of up to 32", param);
+				"/%s: must be the name of a column, or an array of up to 32",
+				param);
 			done = false;
 		} else if (sql_columns_add(names, yyjson_get_str(name), yyjson_get_len(name),
 				   SQL_ANY) == NULL) {

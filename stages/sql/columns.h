@@ -38,7 +38,7 @@ enum sql_type {
 
 extern const char *const sql_type_names[SQL_TYPES];
 /* Those that may be declared, as they stand in a parameter's schema. */
-#define SQL_TYPE_SCHEMA                                                                    \
+#define SQL_TYPE_SCHEMA                                                                        \
 	"{\"enum\":[\"any\",\"integer\",\"number\",\"numeric\",\"text\",\"boolean\",\"json\"," \
 	"\"timestamp\",\"date\",\"bytes\"]}"
 
@@ -68,14 +68,13 @@ struct sql_column *sql_columns_add(
 void sql_columns_drop(struct sql_columns *columns, const char *name);
 
 /* From the parameter `columns`, NULL: none. stage_fail() has said what is wrong. */
-bool sql_columns_declare(
-	struct sql_columns *columns, const char *json, struct stage_ctx *ctx);
+bool sql_columns_declare(struct sql_columns *columns, const char *json, struct stage_ctx *ctx);
 /* Learn from an item; what is no object teaches nothing. False without memory. */
 bool sql_columns_infer(struct sql_columns *columns, yyjson_val *item);
 
 /* Names out of a JSON text: one string, or an array of them. stage_fail() has said what is
  * wrong with the parameter `param`. */
-bool sql_names_read(struct sql_columns *names, const char *json, const char *param,
-	struct stage_ctx *ctx);
+bool sql_names_read(
+	struct sql_columns *names, const char *json, const char *param, struct stage_ctx *ctx);
 
 #endif

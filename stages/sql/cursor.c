@@ -122,8 +122,8 @@ void sql_text_json(struct sql_text *text, const char *bytes, size_t len)
 		to = sql_text_room(text, STAGE_ESCAPED_MAX(len));
 		if (to == NULL)
 			return;
-		sql_text_took(text,
-			(size_t)(stage_put_escaped(to, (const char *)begin, len) - to));
+		sql_text_took(
+			text, (size_t)(stage_put_escaped(to, (const char *)begin, len) - to));
 		if (at < end) {
 			sql_text_puts(text, "\xef\xbf\xbd");
 			at++;

@@ -37,6 +37,7 @@ void sql_text_json(struct sql_text *text, const char *bytes, size_t len);
 
 /* The parameter `params` of a query: an array (by position) or an object (by name), parsed.
  * NULL: none, or stage_fail() has spoken (*ret_done is false). */
-yyjson_doc *sql_params_read(const char *json, bool named, struct stage_ctx *ctx, bool *ret_done);
+yyjson_doc *sql_params_read(
+	const char *json, bool named, struct stage_ctx *ctx, bool *ret_done);
 
 #endif

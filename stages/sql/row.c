@@ -101,7 +101,8 @@ static bool is_reached(const struct sql_columns *columns, const char *name, size
 	for (size_t i = 0; i < columns->count; i++) {
 		const char *from = columns->list[i].from;
 
-		/* A name with ~ or / in it is escaped in a pointer: rare enough to be let pass. */
+		/* A name with ~ or / in it is escaped in a pointer: rare enough to be let pass.
+		 */
 		if (from != NULL && (*from == '\0' || memchr(name, '~', len) != NULL ||
 					    memchr(name, '/', len) != NULL))
 			return true;
@@ -113,8 +114,8 @@ static bool is_reached(const struct sql_columns *columns, const char *name, size
 }
 
 /* The member is none of the columns'. False: the item is refused. */
-static bool take_extra(struct sql_row *row, const struct sql_columns *columns,
-	yyjson_val *name, enum sql_extra extra, struct stage_ctx *ctx)
+static bool take_extra(struct sql_row *row, const struct sql_columns *columns, yyjson_val *name,
+	enum sql_extra extra, struct stage_ctx *ctx)
 {
 	if (extra == SQL_EXTRA_IGNORE ||
 		is_reached(columns, yyjson_get_str(name), yyjson_get_len(name)))
@@ -188,7 +189,8 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 		return false;
 	sql_text_clear(&row->extra, SQL_ROW_KEEP);
 	if (!yyjson_is_obj(row->root))
-		return stage_fail(ctx, STAGE_PERMANENT, "the item is no object: it has no columns"),
+		return stage_fail(ctx, STAGE_PERMANENT,
+			       "the item is no object: it has no columns"),
 		       false;
 	if (!room_for(row, columns->count))
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;

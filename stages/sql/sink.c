@@ -81,7 +81,8 @@ bool sql_sink_mark_keys(
 
 		if (at == SIZE_MAX)
 			return stage_fail(ctx, STAGE_PERMANENT,
-				       "the table has no column '%.80s' for the key", key->name),
+				       "the table has no column '%.80s' for the key",
+				       key->name),
 			       false;
 		columns->list[at].key = true;
 	}
@@ -129,8 +130,8 @@ static bool infer(const struct sql_items *items, struct sql_row *row, struct sql
 bool sql_sink_columns_wanted(const struct sql_sink *sink, const struct sql_items *items,
 	struct sql_row *row, struct sql_columns *ret)
 {
-	bool done = sink->declared.count > 0 ? copy(&sink->declared, ret)
-					     : infer(items, row, ret);
+	bool done =
+		sink->declared.count > 0 ? copy(&sink->declared, ret) : infer(items, row, ret);
 
 	/* leat's own columns are not for members of items: see sql_row_read(). */
 	if (sql_sink_item_column(sink) != NULL)

@@ -32,43 +32,43 @@ struct sql_sink {
 };
 
 /* Rows of the parameter table for a sink that holds its struct sql_sink as MEMBER. */
-#define SQL_SINK_PARAMS(TYPE, MEMBER)                                                           \
-	{ "table", STAGE_STRING, .required = 1, .doc = "the table that gets the rows",          \
-		.offset = offsetof(struct TYPE, MEMBER.table) },                                \
-		{ "columns", STAGE_JSON,                                                        \
-			.doc = "columns and their types, or {\"type\", \"from\": pointer}; "    \
-			       "without: those of the table, or of the first items",            \
-			.offset = offsetof(struct TYPE, MEMBER.columns_json),                   \
-			.schema = "{\"type\":\"object\",\"minProperties\":1,"                   \
-				  "\"maxProperties\":1000,\"additionalProperties\":{"           \
-				  "\"oneOf\":[" SQL_TYPE_SCHEMA ",{\"type\":\"object\","        \
-				  "\"properties\":{\"type\":" SQL_TYPE_SCHEMA ",\"from\":{"     \
-				  "\"type\":\"string\"}}}]}}" },                                \
-		{ "create", STAGE_BOOL, .def = "true",                                          \
-			.doc = "create the table where there is none",                          \
-			.offset = offsetof(struct TYPE, MEMBER.create) },                       \
-		{ "key", STAGE_JSON,                                                            \
-			.doc = "column or columns that are unique and tell a repeated row; "    \
-			       "without: the item's id in a column of its own",                 \
-			.offset = offsetof(struct TYPE, MEMBER.key_json),                       \
-			.schema = "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\","      \
-				  "\"items\":{\"type\":\"string\"},\"minItems\":1,"             \
-				  "\"maxItems\":32}]}" },                                       \
-		{ "item_column", STAGE_STRING, .def = "_item",                                  \
-			.doc = "the column of the item's id, where there is no key",            \
-			.offset = offsetof(struct TYPE, MEMBER.item_column) },                  \
-		{ "on_conflict", STAGE_STRING, .def = "ignore", .choices = "ignore|update",     \
-			.doc = "what a row does whose key is there: leave that one, or "        \
-			       "replace its columns",                                           \
-			.offset = offsetof(struct TYPE, MEMBER.on_conflict) },                  \
-		{ "extra", STAGE_STRING, .def = "fail", .choices = "fail|ignore|column",        \
-			.doc = "members that no column is for: the item fails, they are "       \
-			       "left out, or they go into extra_column as JSON",                \
-			.offset = offsetof(struct TYPE, MEMBER.extra_name) },                   \
-	{                                                                                       \
-		"extra_column", STAGE_STRING, .def = "_extra",                                  \
-			.doc = "the column for them",                                           \
-			.offset = offsetof(struct TYPE, MEMBER.extra_column)                    \
+#define SQL_SINK_PARAMS(TYPE, MEMBER)                                                        \
+	{ "table", STAGE_STRING, .required = 1, .doc = "the table that gets the rows",       \
+		.offset = offsetof(struct TYPE, MEMBER.table) },                             \
+		{ "columns", STAGE_JSON,                                                     \
+			.doc = "columns and their types, or {\"type\", \"from\": pointer}; " \
+			       "without: those of the table, or of the first items",         \
+			.offset = offsetof(struct TYPE, MEMBER.columns_json),                \
+			.schema = "{\"type\":\"object\",\"minProperties\":1,"                \
+				  "\"maxProperties\":1000,\"additionalProperties\":{"        \
+				  "\"oneOf\":[" SQL_TYPE_SCHEMA ",{\"type\":\"object\","     \
+				  "\"properties\":{\"type\":" SQL_TYPE_SCHEMA ",\"from\":{"  \
+				  "\"type\":\"string\"}}}]}}" },                             \
+		{ "create", STAGE_BOOL, .def = "true",                                       \
+			.doc = "create the table where there is none",                       \
+			.offset = offsetof(struct TYPE, MEMBER.create) },                    \
+		{ "key", STAGE_JSON,                                                         \
+			.doc = "column or columns that are unique and tell a repeated row; " \
+			       "without: the item's id in a column of its own",              \
+			.offset = offsetof(struct TYPE, MEMBER.key_json),                    \
+			.schema = "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\","   \
+				  "\"items\":{\"type\":\"string\"},\"minItems\":1,"          \
+				  "\"maxItems\":32}]}" },                                    \
+		{ "item_column", STAGE_STRING, .def = "_item",                               \
+			.doc = "the column of the item's id, where there is no key",         \
+			.offset = offsetof(struct TYPE, MEMBER.item_column) },               \
+		{ "on_conflict", STAGE_STRING, .def = "ignore", .choices = "ignore|update",  \
+			.doc = "what a row does whose key is there: leave that one, or "     \
+			       "replace its columns",                                        \
+			.offset = offsetof(struct TYPE, MEMBER.on_conflict) },               \
+		{ "extra", STAGE_STRING, .def = "fail", .choices = "fail|ignore|column",     \
+			.doc = "members that no column is for: the item fails, they are "    \
+			       "left out, or they go into extra_column as JSON",             \
+			.offset = offsetof(struct TYPE, MEMBER.extra_name) },                \
+	{                                                                                    \
+		"extra_column", STAGE_STRING,                                                \
+			.def = "_extra", .doc = "the column for them",                       \
+			.offset = offsetof(struct TYPE, MEMBER.extra_column)                 \
 	}
 
 /* `open`: parameters and saved counts. False: stage_fail() has spoken. */

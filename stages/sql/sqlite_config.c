@@ -14,7 +14,8 @@ const struct stage_param sqlite_config_rows[] = {
 	{ "folders", STAGE_JSON, .def = "{}",
 		.doc = "folders whose databases jobs may use: name to path",
 		.offset = offsetof(struct sqlite_config, folders_json),
-		.schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}" },
+		.schema =
+			"{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}" },
 	{ "max_bytes", STAGE_INT, .def = "0", .min = 0, .max = 1e15,
 		.doc = "how large a database may become; 0: as large as the disk",
 		.offset = offsetof(struct sqlite_config, max_bytes) },
@@ -37,15 +38,15 @@ void sqlite_config_done(void *memory, struct stage_ctx *ctx)
 	config->folder_count = 0;
 }
 
-static enum stage_result add_folder(struct sqlite_config *config, yyjson_val *name,
-	yyjson_val *path, struct stage_ctx *ctx)
+static enum stage_result add_folder(
+	struct sqlite_config *config, yyjson_val *name, yyjson_val *path, struct stage_ctx *ctx)
 {
 	struct sqlite_folder *folder = &config->folders[config->folder_count];
 
 	if (!yyjson_is_str(path) || *yyjson_get_str(path) != '/' ||
 		strlen(yyjson_get_str(path)) != yyjson_get_len(path))
-		return stage_fail(ctx, STAGE_PERMANENT, "/folders/%.80s: must be an absolute path",
-			yyjson_get_str(name));
+		return stage_fail(ctx, STAGE_PERMANENT,
+			"/folders/%.80s: must be an absolute path", yyjson_get_str(name));
 	config->folder_count++;
 	folder->name = strdup(yyjson_get_str(name));
 	folder->path = strdup(yyjson_get_str(path));
@@ -64,7 +65,8 @@ enum stage_result sqlite_config_read(void *memory, struct stage_ctx *ctx)
 	enum stage_result result = STAGE_OK;
 
 	if (doc != NULL && !yyjson_is_obj(root))
-		result = stage_fail(ctx, STAGE_PERMANENT, "/folders: must be an object, name to path");
+		result = stage_fail(
+			ctx, STAGE_PERMANENT, "/folders: must be an object, name to path");
 	if (result == STAGE_OK)
 		config->folders = calloc(yyjson_obj_size(root) + 1, sizeof(config->folders[0]));
 	if (result == STAGE_OK && (doc == NULL || config->folders == NULL))

@@ -1,5 +1,6 @@
 /*
- * sqlite_config: what the operator lets `sqlite` and `sqlite-query` reach (stages.d/sqlite.json).
+ * sqlite_config: what the operator lets `sqlite` and `sqlite-query` reach
+ *(stages.d/sqlite.json).
  *
  *	{"folders": {"out": "/srv/out"}, "max_bytes": 1000000000, "busy_timeout_ms": 10000}
  *

@@ -5,10 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VALUE_MAX  (256 << 20) /* one text or blob of a query */
-#define STEP_OPS   2000        /* instructions between two looks at the clock */
-#define NS_PER_MS  1000000u
-#define BUSY_MS    20
+#define VALUE_MAX (256 << 20) /* one text or blob of a query */
+#define STEP_OPS  2000        /* instructions between two looks at the clock */
+#define NS_PER_MS 1000000u
+#define BUSY_MS   20
 
 static uint64_t now_ns(void)
 {
@@ -120,9 +120,9 @@ static bool set_up(struct sqlite_db *db, const struct sqlite_config *config, boo
 bool sqlite_db_open(struct sqlite_db *db, const struct sqlite_config *config,
 	const char *folder, const char *file, bool read_only, struct stage_ctx *ctx)
 {
-	int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-		    (read_only ? SQLITE_OPEN_READONLY
-			       : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	int flags =
+		SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+		(read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	char *path = sqlite_config_path(config, folder, file, ctx);
 	int code;
 
@@ -166,7 +166,8 @@ enum stage_result sqlite_db_fail(struct sqlite_db *db, struct stage_ctx *ctx, co
 	const char *more = "";
 
 	if (db->out_of_time)
-		return stage_fail(ctx, STAGE_PERMANENT, "%s: it took longer than timeout_ms", what);
+		return stage_fail(
+			ctx, STAGE_PERMANENT, "%s: it took longer than timeout_ms", what);
 	if ((code & 0xff) == SQLITE_BUSY)
 		return stage_fail(ctx, STAGE_TRANSIENT,
 			"%s: another program has locked the database", what);
@@ -174,7 +175,8 @@ enum stage_result sqlite_db_fail(struct sqlite_db *db, struct stage_ctx *ctx, co
 		sqlite3_system_errno(db->handle) != 0)
 		more = strerror(sqlite3_system_errno(db->handle));
 	return stage_fail(ctx, sqlite_db_is_permanent(code) ? STAGE_PERMANENT : STAGE_TRANSIENT,
-		"%s: %s%s%s", what, sqlite3_errmsg(db->handle), *more != '\0' ? ": " : "", more);
+		"%s: %s%s%s", what, sqlite3_errmsg(db->handle), *more != '\0' ? ": " : "",
+		more);
 }
 
 bool sqlite_db_do(struct sqlite_db *db, const char *sql, const char *what)

@@ -18,7 +18,7 @@ struct sqlite_db {
 	sqlite3 *handle;       /* NULL: closed */
 	struct stage_ctx *ctx; /* of the call under way */
 	int64_t busy_timeout_ms;
-	uint64_t until_ns;     /* when the call under way is out of time; 0: never */
+	uint64_t until_ns; /* when the call under way is out of time; 0: never */
 	bool out_of_time;
 };
 

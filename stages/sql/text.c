@@ -79,7 +79,8 @@ void sql_text_format(struct sql_text *text, const char *format, ...)
 	va_start(args, format);
 	len = vsnprintf(piece, sizeof(piece), format, args);
 	va_end(args);
-	sql_text_put(text, piece, (size_t)len < sizeof(piece) ? (size_t)len : sizeof(piece) - 1);
+	sql_text_put(
+		text, piece, (size_t)len < sizeof(piece) ? (size_t)len : sizeof(piece) - 1);
 }
 
 void sql_text_name(struct sql_text *text, const char *name)

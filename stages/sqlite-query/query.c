@@ -47,8 +47,8 @@ static sqlite3_stmt *check(const struct sqlite_query *query, struct sqlite_db *d
 
 /* The statement to run instead of the job's own `stmt`, which is finalized if there is one. A
  * line end closes a comment that the text may end in; a semicolon there has to go. */
-static sqlite3_stmt *wrap(const struct sqlite_query *query, struct sqlite_db *db,
-	sqlite3_stmt *stmt, bool behind)
+static sqlite3_stmt *wrap(
+	const struct sqlite_query *query, struct sqlite_db *db, sqlite3_stmt *stmt, bool behind)
 {
 	struct sql_text sql = { 0 };
 	const char *text = sqlite3_sql(stmt);
@@ -63,8 +63,8 @@ static sqlite3_stmt *wrap(const struct sqlite_query *query, struct sqlite_db *db
 	if (behind) {
 		sql_text_puts(&sql, " WHERE ");
 		sql_text_name(&sql, query->key);
-		sql_text_format(&sql, " COLLATE BINARY > ?%d",
-			sqlite3_bind_parameter_count(stmt) + 1);
+		sql_text_format(
+			&sql, " COLLATE BINARY > ?%d", sqlite3_bind_parameter_count(stmt) + 1);
 	}
 	sql_text_puts(&sql, " ORDER BY ");
 	sql_text_name(&sql, query->key);
@@ -103,8 +103,7 @@ static int bind(sqlite3_stmt *stmt, int at, yyjson_val *value)
 		return sqlite3_bind_text(stmt, at, yyjson_get_str(value),
 			(int)yyjson_get_len(value), SQLITE_STATIC);
 	text = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &len);
-	return text == NULL ? SQLITE_NOMEM
-			    : sqlite3_bind_text(stmt, at, text, (int)len, free);
+	return text == NULL ? SQLITE_NOMEM : sqlite3_bind_text(stmt, at, text, (int)len, free);
 }
 
 /* Of the n-th parameter: by its name (without its first character), or its number. */
@@ -148,10 +147,9 @@ static bool bind_all(const struct sqlite_query *query, struct sqlite_db *db, int
 static bool bind_cursor(const struct sqlite_query *query, struct sqlite_db *db, int at,
 	const struct sql_cursor *cursor)
 {
-	yyjson_doc *doc = yyjson_read(
-		cursor->key.at, cursor->key.len, YYJSON_READ_NUMBER_AS_RAW);
-	int code = doc == NULL ? SQLITE_NOMEM
-			       : bind(query->stmt, at, yyjson_doc_get_root(doc));
+	yyjson_doc *doc =
+		yyjson_read(cursor->key.at, cursor->key.len, YYJSON_READ_NUMBER_AS_RAW);
+	int code = doc == NULL ? SQLITE_NOMEM : bind(query->stmt, at, yyjson_doc_get_root(doc));
 
 	/* A text is bound as it stands: keep it while the statement lives. */
 	if (code == SQLITE_OK && yyjson_is_str(yyjson_doc_get_root(doc)))
@@ -208,7 +206,8 @@ static bool learn_columns(
 	free(query->json);
 	query->ends = calloc((size_t)query->columns, sizeof(query->ends[0]));
 	query->json = calloc((size_t)query->columns, sizeof(query->json[0]));
-	for (int at = 0; query->ends != NULL && query->json != NULL && at < query->columns; at++)
+	for (int at = 0; query->ends != NULL && query->json != NULL && at < query->columns;
+		at++)
 		if (!learn_column(query, db, at, json))
 			return false;
 	if (query->ends == NULL || query->json == NULL || query->names.no_memory)

@@ -16,8 +16,8 @@ struct sqlite_query {
 	const char *text, *key; /* key: NULL: none */
 	yyjson_val *params;     /* NULL: none */
 
-	sqlite3_stmt *stmt; /* NULL: not begun */
-	int columns, key_at; /* key_at: -1: none */
+	sqlite3_stmt *stmt;    /* NULL: not begun */
+	int columns, key_at;   /* key_at: -1: none */
 	struct sql_text names; /* `"name":` of each, and where they begin */
 	size_t *ends;
 	bool *json; /* its text is JSON */

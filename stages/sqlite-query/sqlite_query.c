@@ -64,9 +64,10 @@ static void source_close(void *instance, struct stage_ctx *ctx)
 static enum stage_result source_open(void *instance, struct stage_ctx *ctx)
 {
 	struct source *source = instance;
-	bool done = sqlite_config_allows(stage_config(ctx), source->folder, source->file, ctx) &&
-		    (source->json_names == NULL ||
-			    sql_names_read(&source->json, source->json_names, "json", ctx));
+	bool done =
+		sqlite_config_allows(stage_config(ctx), source->folder, source->file, ctx) &&
+		(source->json_names == NULL ||
+			sql_names_read(&source->json, source->json_names, "json", ctx));
 
 	if (done)
 		source->params = sql_params_read(source->params_json, true, ctx, &done);
@@ -89,8 +90,7 @@ static bool ready(struct source *source, struct stage_ctx *ctx)
 	if (source->query.stmt != NULL && sql_cursor_holds(&source->cursor, ctx))
 		return true;
 	return sql_cursor_load(&source->cursor, ctx) &&
-	       sqlite_query_begin(
-		       &source->query, &source->db, &source->json, &source->cursor);
+	       sqlite_query_begin(&source->query, &source->db, &source->json, &source->cursor);
 }
 
 /* The key must grow, or rows would be passed over after a restart. */
@@ -104,8 +104,9 @@ static bool take_key(struct source *source, struct stage_ctx *ctx)
 		return false;
 	if (last.len == source->next_key.len &&
 		memcmp(last.at, source->next_key.at, last.len) == 0) {
-		stage_fail(ctx, STAGE_PERMANENT, "the key '%.80s' is not unique: %.80s stands there twice",
-			source->key, last.at);
+		stage_fail(ctx, STAGE_PERMANENT,
+			"the key '%.80s' is not unique: %.80s stands there twice", source->key,
+			last.at);
 		return false;
 	}
 	source->cursor.key = source->next_key;

@@ -100,12 +100,13 @@ static bool connected(struct sqlite_sink *sink, struct stage_ctx *ctx)
 {
 	if (sink->db.handle != NULL)
 		return true;
-	if (!sqlite_db_open(
-		    &sink->db, stage_config(ctx), sink->folder, sink->file, false, ctx))
+	if (!sqlite_db_open(&sink->db, stage_config(ctx), sink->folder, sink->file, false, ctx))
 		return false;
 	if (is_wal(&sink->db, &sink->was_wal) &&
-		sqlite_db_do(&sink->db, "PRAGMA journal_mode=WAL", "the database cannot be used") &&
-		sqlite_db_do(&sink->db, "PRAGMA synchronous=FULL", "the database cannot be used"))
+		sqlite_db_do(
+			&sink->db, "PRAGMA journal_mode=WAL", "the database cannot be used") &&
+		sqlite_db_do(
+			&sink->db, "PRAGMA synchronous=FULL", "the database cannot be used"))
 		return true;
 	disconnect(sink);
 	return false;
@@ -118,8 +119,8 @@ static int bind_number(sqlite3_stmt *stmt, int at, enum sql_type type, yyjson_va
 	struct stage_slice text = { yyjson_get_raw(value), yyjson_get_len(value) };
 	struct stage_number number;
 
-	if (type == SQL_TEXT || type == SQL_NUMERIC || type == SQL_TIMESTAMP || type == SQL_DATE ||
-		!stage_slice_number(text, &number))
+	if (type == SQL_TEXT || type == SQL_NUMERIC || type == SQL_TIMESTAMP ||
+		type == SQL_DATE || !stage_slice_number(text, &number))
 		return sqlite3_bind_text(stmt, at, text.at, (int)text.len, SQLITE_STATIC);
 	if (number.whole && !number.negative && number.magnitude <= INT64_MAX)
 		return sqlite3_bind_int64(stmt, at, (sqlite3_int64)number.magnitude);
@@ -145,8 +146,8 @@ static int bind_bytes(struct sqlite_sink *sink, sqlite3_stmt *stmt, int at, yyjs
 	return sqlite3_bind_blob(stmt, at, room, (int)len, SQLITE_TRANSIENT);
 }
 
-static int bind_text(struct sqlite_sink *sink, sqlite3_stmt *stmt, int at, bool json,
-	yyjson_val *value)
+static int bind_text(
+	struct sqlite_sink *sink, sqlite3_stmt *stmt, int at, bool json, yyjson_val *value)
 {
 	size_t len;
 	const char *text = sql_value_text(value, json, &sink->scratch, &len);
@@ -188,7 +189,8 @@ static bool bind_row(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_
 			continue;
 		stage_fail(item, code == SQLITE_NOMEM ? STAGE_TRANSIENT : STAGE_PERMANENT,
 			"column '%.80s': %s", sink->table.columns.list[i].name,
-			code == SQLITE_MISMATCH ? "the value is no base64" : sqlite3_errstr(code));
+			code == SQLITE_MISMATCH ? "the value is no base64"
+						: sqlite3_errstr(code));
 		return false;
 	}
 	if (sink->table.item_at != 0)
@@ -292,9 +294,8 @@ static bool write_items(struct sqlite_sink *sink, const struct sql_items *items)
 		return false;
 	if (!sqlite_db_do(&sink->db, "BEGIN IMMEDIATE", "the database cannot be written"))
 		return false;
-	done = (sink->table.insert != NULL ||
-		       sqlite_table_ready(
-			       &sink->table, &sink->db, &sink->sql, items, &sink->row)) &&
+	done = (sink->table.insert != NULL || sqlite_table_ready(&sink->table, &sink->db,
+						      &sink->sql, items, &sink->row)) &&
 	       write_rows(sink, items, &counts) &&
 	       sqlite_db_do(&sink->db, "COMMIT", "the rows cannot be kept");
 	if (done)
@@ -331,10 +332,9 @@ static enum stage_result sqlite_report(void *instance, struct stage_ctx *ctx)
 }
 
 STAGE(.name = "sqlite", .version = "1.0.0",
-	.summary = "Keep items as rows of a table in an SQLite file",
-	.kind = STAGE_SINK, .threads = STAGE_BLOCKING,
-	.instance_size = sizeof(struct sqlite_sink), .params = sqlite_params,
-	.open = sqlite_open, .close = sqlite_close, .run = sqlite_run,
+	.summary = "Keep items as rows of a table in an SQLite file", .kind = STAGE_SINK,
+	.threads = STAGE_BLOCKING, .instance_size = sizeof(struct sqlite_sink),
+	.params = sqlite_params, .open = sqlite_open, .close = sqlite_close, .run = sqlite_run,
 	.checkpoint = sqlite_checkpoint, .report = sqlite_report,
 	.config_size = sizeof(struct sqlite_config), .config = sqlite_config_rows,
 	.configure = sqlite_config_read, .unconfigure = sqlite_config_done);

@@ -59,8 +59,8 @@ static bool look(struct sqlite_db *db, const char *table, struct sql_columns *re
 static const char *const words[SQL_TYPES] = { "ANY", "INTEGER", "REAL", "TEXT", "TEXT",
 	"INTEGER", "TEXT", "TEXT", "TEXT", "BLOB", "ANY" };
 
-static bool make(struct sqlite_db *db, const struct sql_sink *sink,
-	const struct sql_columns *columns)
+static bool make(
+	struct sqlite_db *db, const struct sql_sink *sink, const struct sql_columns *columns)
 {
 	struct sql_text sql = { 0 };
 	bool done;
@@ -228,7 +228,8 @@ static bool choose(struct sqlite_table *table, struct sql_columns *there,
 	const struct sql_sink *sink, struct stage_ctx *ctx)
 {
 	if (!has(there, sql_sink_item_column(sink),
-		    " for the id of items: add it (TEXT, unique), or give item_column or key", ctx) ||
+		    " for the id of items: add it (TEXT, unique), or give item_column or key",
+		    ctx) ||
 		!has(there, sql_sink_extra_column(sink), " for what is extra", ctx))
 		return false;
 	if (sink->declared.count > 0)
