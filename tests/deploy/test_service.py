@@ -164,7 +164,8 @@ def test_what_is_installed_is_enough_to_write_a_stage_with(t):
     prefix = next(name for name in found if name.endswith("bin/leat"))[:-len("bin/leat")]
     for name in ("lib/systemd/system/leat.service", "include/leat/stage.h",
                  "include/leat/stage_jansson.h", "share/pkgconfig/leat-stage.pc",
-                 "share/man/man1/leat.1", "share/bash-completion/completions/leat"):
+                 "share/man/man1/leat.1", "share/bash-completion/completions/leat",
+                 "share/leat/sdk/python/leat_stage.py", "share/leat/sdk/node/leat-stage.mjs"):
         assert prefix + name in found, f"{name} is not installed: {sorted(found)}"
     with open(os.path.join(into, prefix, "lib/systemd/system/leat.service"),
               encoding="utf-8") as file:

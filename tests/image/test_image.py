@@ -91,7 +91,8 @@ def test_the_packages_hold_all_that_is_installed(t):
     for path in ("etc/leat/leat.json", "etc/leat/stages.d/", "usr/bin/leat", "usr/lib/systemd/system/leat.service",
                  "usr/share/man/man1/leat.1.gz", "usr/share/bash-completion/completions/leat",
                  "usr/share/zsh/vendor-completions/_leat",
-                 "usr/share/fish/vendor_completions.d/leat.fish", "usr/share/doc/leat/copyright"):
+                 "usr/share/fish/vendor_completions.d/leat.fish", "usr/share/doc/leat/copyright",
+                 "usr/share/leat/sdk/python/leat_stage.py", "usr/share/leat/sdk/node/leat-stage.mjs"):
         assert "./" + path in held["leat"], f"{path}: not in the package leat"
     for path in ("usr/include/leat/stage.h", "usr/share/pkgconfig/leat-stage.pc"):
         assert "./" + path in held["leat-dev"], f"{path}: not in the package leat-dev"
