@@ -216,6 +216,13 @@ const char *stage_use(struct stage_ctx *ctx);
  * stays as long as the instance does. */
 const char *stage_params(struct stage_ctx *ctx, size_t *ret_len);
 
+/* ---- in run_batch (since ABI 2) ---- */
+
+size_t stage_batch_count(struct stage_ctx *ctx);
+/* The ctx of one item, for everything that stands above; index < stage_batch_count(). Stays as
+ * long as the batch is not over. */
+struct stage_ctx *stage_batch_item(struct stage_ctx *ctx, size_t index);
+
 /* ---- async stages ---- */
 
 /* Keep the item: run then returns STAGE_PENDING, and ctx stays valid until stage_complete(). */

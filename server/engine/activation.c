@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/role.h"
+#include "engine/batch.h"
 
 #define BATCH_MAX   2048
 #define CHAIN_MAX   8
@@ -29,6 +30,7 @@ struct step {
 	unsigned verdict_count, verdict_capacity;
 	bool opened; /* a worker could be had */
 	bool slow;   /* as measured so far: look at the clock after each item */
+	struct batch batch;
 };
 
 struct executor {
@@ -62,6 +64,7 @@ void executor_free(struct executor *executor)
 		mem_free(step->in.at);
 		mem_free(step->outcome);
 		mem_free(step->verdicts);
+		batch_done(&step->batch);
 	}
 	mem_free(executor);
 }
@@ -104,7 +107,11 @@ static uint32_t batch_size(const struct stage_run *run, uint64_t room)
 	others = MIN(stage_run_capacity(run), (uint64_t)run->workers) - run->active;
 	if (run->ns_per_item > SLOW_NS && others > 1)
 		size = MIN(size, MAX(run->queue.count / others, 1ull));
-	return (uint32_t)MIN(MIN(size, room), (uint64_t)BATCH_MAX);
+	size = MIN(size, (uint64_t)BATCH_MAX);
+	size = MIN(MAX(size, (uint64_t)run->batch_max), room);
+	if (run->batch_max > 0 && size > run->batch_max)
+		size -= size % run->batch_max; /* the rest may still become a whole one */
+	return (uint32_t)size;
 }
 
 /* Neighbours that nobody scaled run in one activation, if the next one is quite free. */
@@ -115,7 +122,7 @@ static bool fusible(const struct pipeline *pipeline, const struct stage_run *run
 	return run->index + 1 < pipeline->end && runs_here(next) && !run->def->scaled &&
 	       !next->def->scaled && run->workers == 1 && next->workers == 1 &&
 	       next->active == 0 && next->queue.count == 0 && next->def->rate_per_s <= 0 &&
-	       run->overflow.count == run->overflow_at &&
+	       next->def->batch_wait_ms == 0 && run->overflow.count == run->overflow_at &&
 	       pipeline_downstream_room(pipeline, next) > 0;
 }
 
@@ -200,46 +207,92 @@ bool activation_begin(struct executor *executor, struct pipeline *pipeline)
 
 /* ---- run ---- */
 
-static void note_failure(struct step *step)
+/* Room for so many more reasons; -1 without memory. */
+static int reserve_verdicts(struct step *step, unsigned more)
 {
-	if (step->verdict_count == step->verdict_capacity) {
-		unsigned capacity = step->verdict_capacity * 2 + 8;
-		struct verdict *verdicts =
-			mem_realloc(step->verdicts, capacity * sizeof(*verdicts));
+	unsigned capacity = MAX(step->verdict_capacity * 2 + 8, step->verdict_count + more);
+	struct verdict *verdicts;
 
-		if (verdicts ==
-			NULL) /* no memory for its reason: it stays untouched and runs again */
-			return;
-		step->verdicts = verdicts;
-		step->verdict_capacity = capacity;
-	}
-	step->verdicts[step->verdict_count++] = step->ctx.verdict;
+	if (step->verdict_capacity - step->verdict_count >= more)
+		return 0;
+	verdicts = mem_realloc(step->verdicts, capacity * sizeof(*verdicts));
+	if (verdicts == NULL)
+		return -1;
+	step->verdicts = verdicts;
+	step->verdict_capacity = capacity;
+	return 0;
+}
+
+static void note_failure(struct step *step, const struct verdict *verdict)
+{
+	if (reserve_verdicts(step, 1) < 0) /* it stays untouched and runs again */
+		return;
+	step->verdicts[step->verdict_count++] = *verdict;
 	step->outcome[step->done] = FAILED;
+}
+
+static void set_deadline(struct step *step)
+{
+	uint64_t timeout_ns = step->run->def->timeout_ms * NS_PER_MS;
+
+	step->ctx.deadline_ns = timeout_ns == 0 ? 0 : clock_mono_ns() + timeout_ns;
+}
+
+/* Also where the stage has noticed: who lets go in time shall not be worse off. */
+static bool is_late(struct step *step)
+{
+	if (step->ctx.deadline_ns == 0 || clock_mono_ns() <= step->ctx.deadline_ns)
+		return false;
+	ctx_fail(&step->ctx, FAILURE_TIMEOUT, "took longer than timeout_ms (%llu)",
+		(unsigned long long)step->run->def->timeout_ms);
+	return true;
 }
 
 static void run_item(struct step *step, const struct item *item)
 {
 	struct stage_run *run = step->run;
 	struct stage_ctx *ctx = &step->ctx;
-	uint64_t timeout_ns = run->def->timeout_ms * NS_PER_MS;
 	enum stage_result result;
 	int64_t n;
 
 	ctx_begin(ctx, item);
-	ctx->deadline_ns = timeout_ns == 0 ? 0 : clock_mono_ns() + timeout_ns;
+	set_deadline(step);
 	result = run->stage->run(run->instance, ctx);
-	/* Also where the stage has noticed: who lets go in time shall not be worse off. */
-	if (timeout_ns != 0 && clock_mono_ns() > ctx->deadline_ns) {
-		ctx_fail(ctx, FAILURE_TIMEOUT, "took longer than timeout_ms (%llu)",
-			(unsigned long long)run->def->timeout_ms);
+	if (is_late(step))
 		result = STAGE_FAILED;
-	}
 	n = ctx_end(ctx, result);
 	step->outcome[step->done] = (int32_t)n;
 	if (n < 0) {
 		step->outcome[step->done] = UNTOUCHED;
-		note_failure(step);
+		note_failure(step, &ctx->verdict);
 	}
+	if (step->outcome[step->done] != UNTOUCHED)
+		step->done++;
+}
+
+/* As many as a batch has, and as there is room for; none for want of memory. */
+static void run_batch(struct step *step, uint64_t room)
+{
+	struct stage_run *run = step->run;
+	struct stage_ctx *ctx = &step->ctx;
+	const struct item *items = step->in.at + step->done;
+	unsigned count =
+		(unsigned)MIN((uint64_t)MIN(step->in.count - step->done, run->batch_max), room);
+	enum stage_result result;
+
+	ctx_begin(ctx, items);
+	set_deadline(step);
+	/* First: an outcome that could not be told would leave a hole among the others. */
+	if (reserve_verdicts(step, count) < 0 ||
+		batch_begin(&step->batch, ctx, items, count) < 0)
+		return;
+	result = run->stage->run_batch(run->instance, ctx);
+	if (is_late(step))
+		result = STAGE_FAILED;
+	batch_end(&step->batch, ctx, result, &step->outcome[step->done]);
+	for (unsigned at = 0; at < count; at++, step->done++)
+		if (step->outcome[step->done] < 0)
+			note_failure(step, &step->batch.ctxs[at].verdict);
 }
 
 static int step_prepare(struct step *step)
@@ -270,18 +323,22 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 		/* Nobody can work on them: each fails with the worker's reason. */
 		for (; step->done < step->in.count; step->done++) {
 			step->outcome[step->done] = UNTOUCHED;
-			note_failure(step);
+			note_failure(step, &step->ctx.verdict);
 			if (step->outcome[step->done] == UNTOUCHED)
 				break;
 		}
 		return;
 	}
 	while (step->done < step->in.count && !stop) {
-		run_item(step, &step->in.at[step->done]);
-		if (step->outcome[step->done] == UNTOUCHED)
+		uint32_t before = step->done;
+
+		if (step->run->batch_max > 0)
+			run_batch(step, room - step->emitter.out.count);
+		else
+			run_item(step, &step->in.at[step->done]);
+		if (step->done == before)
 			break;
-		step->done++;
-		if (step->slow || step->done % FIRST_BATCH == 0) {
+		if (step->slow || step->run->batch_max > 0 || step->done % FIRST_BATCH == 0) {
 			now_ns = clock_mono_ns();
 			stop = now_ns - started_ns > LIMIT_NS;
 		}

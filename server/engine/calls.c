@@ -5,27 +5,42 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/batch.h"
 #include "engine/ctx.h"
 #include "engine/internal.h"
 
 #define START_MAX 512 /* async items started in one turn of the loop */
+#define EXACT_MAX 16  /* with more items a call's output goes into whole slabs */
 
 /* What is known of a call's end. */
 enum call_end { CALL_OPEN, CALL_COMPLETED, CALL_ABANDONED };
+
+/* What a call of many items needs, used again by the stage's next ones. */
+struct call_kit {
+	struct call_kit *next;
+	struct batch batch;
+	struct item *items;
+	int32_t *outcomes;
+	unsigned capacity;
+};
 
 struct call {
 	struct list link;          /* of the stage run: under way, oldest first */
 	struct list done;          /* of the engine: completed, not yet dealt with */
 	struct pipeline *pipeline; /* one reference */
 	struct stage_run *run;
-	struct item item; /* with its slab reference */
+	struct item *items; /* with their slab references: `one`, or the kit's */
+	unsigned count;
+	struct item one;
+	struct call_kit *kit; /* NULL: of one item, by `run` */
 	struct emitter emitter;
 	struct stage_ctx ctx;
 	uint64_t started_ns;
 	_Atomic int end;       /* enum call_end: who decided the item's fate */
 	atomic_bool finishing; /* stage_complete() was called, it comes once */
 	enum stage_result result;
-	bool deferred, reserved;
+	bool deferred;
+	uint32_t reserved; /* downstream */
 	uv_timer_t *timer;
 	void (*timer_fn)(void *instance, struct stage_ctx *ctx);
 };
@@ -35,18 +50,76 @@ bool call_is_abandoned(const struct call *call)
 	return atomic_load_explicit(&call->end, memory_order_acquire) == CALL_ABANDONED;
 }
 
+/* ---- kits; lock held ---- */
+
+static void kit_free(struct call_kit *kit)
+{
+	batch_done(&kit->batch);
+	mem_free(kit->items);
+	mem_free(kit->outcomes);
+	mem_free(kit);
+}
+
+void calls_done(struct stage_run *run)
+{
+	while (run->kits != NULL) {
+		struct call_kit *kit = run->kits;
+
+		run->kits = kit->next;
+		kit_free(kit);
+	}
+}
+
+static int kit_reserve(struct call_kit *kit, unsigned count)
+{
+	if (kit->capacity >= count)
+		return 0;
+	mem_free(kit->items);
+	mem_free(kit->outcomes);
+	kit->items = mem_alloc(count * sizeof(kit->items[0]));
+	kit->outcomes = mem_alloc(count * sizeof(kit->outcomes[0]));
+	kit->capacity = kit->items == NULL || kit->outcomes == NULL ? 0 : count;
+	return kit->capacity == 0 ? -1 : 0;
+}
+
+static struct call_kit *kit_take(struct stage_run *run, unsigned count)
+{
+	struct call_kit *kit = run->kits;
+
+	if (kit != NULL)
+		run->kits = kit->next;
+	else
+		kit = mem_zalloc(sizeof(*kit));
+	if (kit == NULL)
+		return NULL;
+	if (kit_reserve(kit, count) < 0) {
+		kit_free(kit);
+		return NULL;
+	}
+	return kit;
+}
+
 /* ---- starting; lock held ---- */
 
-static struct call *call_new(struct stage_run *run)
+static struct call *call_new(struct stage_run *run, unsigned count)
 {
 	struct call *call = mem_zalloc(sizeof(*call));
 
 	if (call == NULL)
 		return NULL;
+	call->items = &call->one;
+	if (run->batch_max > 0) {
+		call->kit = kit_take(run, count);
+		if (call->kit == NULL) {
+			mem_free(call);
+			return NULL;
+		}
+		call->items = call->kit->items;
+	}
 	call->pipeline = pipeline_ref(run->pipeline);
 	atomic_fetch_add(&call->pipeline->engine->open_calls, 1);
 	call->run = run;
-	call->emitter.exact = true;
+	call->emitter.exact = count < EXACT_MAX;
 	call->ctx.emitter = &call->emitter;
 	call->ctx.run = run;
 	call->ctx.call = call;
@@ -66,44 +139,78 @@ static void call_free(struct call *call)
 		call->timer->data = NULL;
 		uv_close((uv_handle_t *)call->timer, timer_closed);
 	}
-	slab_unref(call->item.slab);
+	for (unsigned at = 0; at < call->count; at++)
+		slab_unref(call->items[at].slab);
 	emitter_done(&call->emitter);
 	ctx_done(&call->ctx);
+	if (call->kit != NULL) {
+		pipeline_lock(call->pipeline);
+		call->kit->next = call->run->kits;
+		call->run->kits = call->kit;
+		pthread_mutex_unlock(&call->pipeline->lock);
+	}
 	atomic_fetch_sub(&call->pipeline->engine->open_calls, 1);
 	pipeline_unref(call->pipeline);
 	mem_free(call);
 }
 
-/* Take one item of the stage's queue; NULL when none can start. Room downstream is reserved,
- * so that the result has a place whenever it comes. */
+/* Items that no worker has had before turn from pending to running. */
+static void count_begun(struct call *call)
+{
+	for (unsigned at = 0; at < call->count; at++) {
+		call->pipeline->begun += call->items[at].flags & ITEM_FRESH;
+		call->items[at].flags &= (uint8_t)~ITEM_FRESH;
+	}
+}
+
+static void set_deadline(struct call *call, uint64_t now_ns)
+{
+	struct stage_run *run = call->run;
+
+	if (run->def->timeout_ms == 0)
+		return;
+	call->ctx.deadline_ns = now_ns + run->def->timeout_ms * NS_PER_MS;
+	pipeline_due(call->pipeline,
+		LIST_ENTRY(run->calls.next, struct call, link)->ctx.deadline_ns);
+}
+
+/* How many items the next call takes, their tokens taken; 0: it cannot begin. */
+static unsigned call_size(struct stage_run *run, uint64_t now_ns)
+{
+	uint64_t count = pipeline_startable(run->pipeline, run, now_ns);
+
+	count = MIN(count, (uint64_t)MAX(run->batch_max, 1u));
+	return count == 0 ? 0 : (unsigned)stage_run_take_tokens(run, count, now_ns);
+}
+
+/* Take one item of the stage's queue, or a batch; NULL when none can start. Room downstream is
+ * reserved, so that the results have a place whenever they come. */
 static struct call *call_take(struct stage_run *run, uint64_t now_ns)
 {
 	struct pipeline *pipeline = run->pipeline;
+	unsigned count = call_size(run, now_ns);
 	struct call *call;
 
-	if (pipeline_startable(pipeline, run, now_ns) == 0 ||
-		stage_run_take_tokens(run, 1, now_ns) == 0)
+	if (count == 0)
 		return NULL;
-	call = call_new(run);
-	if (call == NULL)
+	call = call_new(run, count);
+	if (call == NULL) {
+		stage_run_return_tokens(run, count);
 		return NULL;
+	}
 	stage_run_account(run, now_ns);
-	queue_pop(&run->queue, &call->item, 1);
-	pipeline->begun += call->item.flags & ITEM_FRESH;
-	call->item.flags &= (uint8_t)~ITEM_FRESH;
+	call->count = queue_pop(&run->queue, call->items, count);
+	run->batch_since_ns = 0;
+	count_begun(call);
 	if (run->index + 1 < pipeline->end) {
-		run[1].queue.reserved++;
-		call->reserved = true;
+		call->reserved = call->count;
+		run[1].queue.reserved += call->reserved;
 	}
 	run->active++;
 	pipeline->in_hand++;
 	call->started_ns = now_ns;
 	list_append(&run->calls, &call->link);
-	if (run->def->timeout_ms != 0) {
-		call->ctx.deadline_ns = now_ns + run->def->timeout_ms * NS_PER_MS;
-		pipeline_due(pipeline,
-			LIST_ENTRY(run->calls.next, struct call, link)->ctx.deadline_ns);
-	}
+	set_deadline(call, now_ns);
 	return call;
 }
 
@@ -117,9 +224,9 @@ static void call_release(struct call *call, uint64_t now_ns)
 	stage_run_account(run, now_ns);
 	run->active--;
 	call->pipeline->in_hand--;
-	if (call->reserved)
-		run[1].queue.reserved--;
-	call->reserved = false;
+	if (call->reserved > 0)
+		run[1].queue.reserved -= call->reserved;
+	call->reserved = 0;
 	list_remove(&call->link);
 }
 
@@ -129,43 +236,77 @@ static void fail_late(struct call *call)
 		(unsigned long long)call->run->def->timeout_ms);
 }
 
-/* The stage is through with the item: its outputs go on, or it has failed. */
+/* The end of one item: `n` outputs, which go on later, or a failure. */
+static void settle_item(
+	struct call *call, const struct item *item, int64_t n, const struct verdict *verdict)
+{
+	struct stage_run *run = call->run;
+	struct item copy = *item;
+
+	run->counts.in++;
+	if (n < 0) {
+		slab_ref_n(copy.slab, 1);
+		pipeline_failed(call->pipeline, run, &copy, verdict);
+		return;
+	}
+	run->counts.out += (uint64_t)n;
+	run->counts.filtered += n == 0;
+	if (n != 1)
+		pipeline_count_parts(call->pipeline, item, (uint32_t)n);
+}
+
+static void settle_batch(struct call *call)
+{
+	struct call_kit *kit = call->kit;
+
+	batch_end(&kit->batch, &call->ctx, call->result, kit->outcomes);
+	emitter_publish(&call->emitter);
+	for (unsigned at = 0; at < call->count; at++)
+		settle_item(call, &call->items[at], kit->outcomes[at],
+			&kit->batch.ctxs[at].verdict);
+}
+
+static void settle_one(struct call *call)
+{
+	int64_t n = ctx_end(&call->ctx, call->result);
+
+	emitter_publish(&call->emitter);
+	settle_item(call, &call->one, n, &call->ctx.verdict);
+}
+
+/* All of them have the fate of the call. */
+static void settle_failed(struct call *call, const struct verdict *verdict)
+{
+	for (unsigned at = 0; at < call->count; at++)
+		settle_item(call, &call->items[at], -1, verdict);
+}
+
+/* The stage is through with it: its outputs go on, or it has failed. */
 static void call_settle(struct call *call, uint64_t now_ns)
 {
-	struct pipeline *pipeline = call->pipeline;
 	struct stage_run *run = call->run;
 	struct items *out = &call->emitter.out;
-	int64_t n;
 
 	call_release(call, now_ns);
-	stage_run_measure(run, now_ns - call->started_ns, 1);
+	stage_run_measure(run, now_ns - call->started_ns, call->count);
 	/* It gave up because its time was over: that is a timeout, whoever noticed it first. */
 	if (call->ctx.deadline_ns != 0 && now_ns > call->ctx.deadline_ns &&
 		(call->ctx.failed || call->result == STAGE_FAILED))
 		fail_late(call);
-	n = ctx_end(&call->ctx, call->result);
-	emitter_publish(&call->emitter);
-	run->counts.in++;
-	if (n < 0) {
-		struct item copy = call->item;
-
-		slab_ref_n(copy.slab, 1);
-		pipeline_failed(pipeline, run, &copy, &call->ctx.verdict);
-	} else {
-		run->counts.out += (uint64_t)n;
-		run->counts.filtered += n == 0;
-		if (n != 1)
-			pipeline_count_parts(pipeline, &call->item, (uint32_t)n);
-		pipeline_forward(pipeline, run, out->at, out->count);
-		out->count = 0;
-	}
+	if (call->kit == NULL)
+		settle_one(call);
+	else if (call->ctx.batch != NULL)
+		settle_batch(call);
+	else /* there was no worker for them, or no memory */
+		settle_failed(call, &call->ctx.verdict);
+	pipeline_forward(call->pipeline, run, out->at, out->count);
+	out->count = 0;
 }
 
 /* Nobody waits any more: the deadline has passed, or the job is over. */
 static void call_abandon(struct call *call, uint64_t now_ns, bool timed_out)
 {
 	struct stage_run *run = call->run;
-	struct item copy = call->item;
 	struct verdict verdict = { .kind = FAILURE_TIMEOUT };
 
 	list_remove(&call->link);
@@ -175,10 +316,8 @@ static void call_abandon(struct call *call, uint64_t now_ns, bool timed_out)
 		return;
 	snprintf(verdict.text, sizeof(verdict.text), "no answer within timeout_ms (%llu)",
 		(unsigned long long)run->def->timeout_ms);
-	stage_run_measure(run, now_ns - call->started_ns, 1);
-	run->counts.in++;
-	slab_ref_n(copy.slab, 1);
-	pipeline_failed(call->pipeline, run, &copy, &verdict);
+	stage_run_measure(run, now_ns - call->started_ns, call->count);
+	settle_failed(call, &verdict);
 }
 
 /* Decide; false when somebody else has. */
@@ -244,15 +383,28 @@ void *stage_uv_loop(struct stage_ctx *ctx)
 	return ctx->run->pipeline->engine->loop;
 }
 
-/* Lock not held: this is stage code. It must return at once. */
-static void call_run_async(struct call *call)
+/* Lock not held: this is stage code. */
+static enum stage_result call_stage(struct call *call)
 {
 	struct stage_run *run = call->run;
-	enum stage_result result = STAGE_FAILED;
 
-	ctx_begin(&call->ctx, &call->item);
-	if (worker_acquire(run, &call->ctx) == 0)
-		result = run->stage->run(run->instance, &call->ctx);
+	ctx_begin(&call->ctx, &call->items[0]);
+	if (worker_acquire(run, &call->ctx) < 0)
+		return STAGE_FAILED;
+	if (call->kit == NULL)
+		return run->stage->run(run->instance, &call->ctx);
+	if (batch_begin(&call->kit->batch, &call->ctx, call->items, call->count) < 0) {
+		ctx_fail(&call->ctx, FAILURE_TRANSIENT, "out of memory");
+		return STAGE_FAILED;
+	}
+	return run->stage->run_batch(run->instance, &call->ctx);
+}
+
+/* It must return at once. */
+static void call_run_async(struct call *call)
+{
+	enum stage_result result = call_stage(call);
+
 	if (result == STAGE_PENDING && call->deferred)
 		return;
 	stage_complete(&call->ctx, result);
@@ -424,10 +576,7 @@ bool call_run_blocking(struct stage_run *run)
 	if (call == NULL)
 		return false;
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
-	ctx_begin(&call->ctx, &call->item);
-	call->result = STAGE_FAILED;
-	if (worker_acquire(run, &call->ctx) == 0)
-		call->result = run->stage->run(run->instance, &call->ctx);
+	call->result = call_stage(call);
 	if (atomic_load(&pipeline->engine->abandoned))
 		pthread_exit(NULL); /* nobody is there any more to give the item back to */
 	worker_release(run, &call->ctx);

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/batch.h"
 #include "engine/calls.h"
 
 #define SCRATCH_SIZE (32u << 10)
@@ -137,7 +138,7 @@ void ctx_begin(struct stage_ctx *ctx, const struct item *item)
 	ctx->len = item->len;
 	ctx->failed = false;
 	ctx->mark = ctx->emitter->out.count;
-	ctx->emitter->item_bytes = 0;
+	ctx->item_bytes = 0;
 	ctx->id[0] = '\0';
 	if (ctx->scratch.used > 0 || ctx->scratch.extra != NULL)
 		scratch_clear(&ctx->scratch);
@@ -180,6 +181,13 @@ static int number_parts(struct stage_ctx *ctx, struct item *out, uint32_t n)
 	return 0;
 }
 
+int64_t ctx_number(struct stage_ctx *ctx, struct item *out, uint32_t n)
+{
+	if (!ctx->failed && n > 1 && number_parts(ctx, out, n) < 0)
+		ctx->failed = true;
+	return ctx->failed ? -1 : (int64_t)n;
+}
+
 int64_t ctx_end(struct stage_ctx *ctx, enum stage_result result)
 {
 	struct items *out = &ctx->emitter->out;
@@ -191,13 +199,10 @@ int64_t ctx_end(struct stage_ctx *ctx, enum stage_result result)
 		ctx_fail(ctx, FAILURE_PERMANENT,
 			"the stage returned %d, which is not allowed for its thread model",
 			(int)result);
-	if (!ctx->failed && n > 1 && number_parts(ctx, out->at + ctx->mark, n) < 0)
-		ctx->failed = true;
-	if (ctx->failed) {
-		emitter_rewind(ctx->emitter, ctx->mark);
-		return -1;
-	}
-	return n;
+	if (ctx_number(ctx, out->at + ctx->mark, n) >= 0)
+		return n;
+	emitter_rewind(ctx->emitter, ctx->mark);
+	return -1;
 }
 
 void ctx_done(struct stage_ctx *ctx)
@@ -264,7 +269,17 @@ static enum stage_result emit_item(
 		item.part = ctx->item->part;
 		item.span_bits = ctx->item->span_bits;
 	}
+	if (ctx->batch != NULL) {
+		ctx_fail(ctx, FAILURE_PERMANENT,
+			"the stage emitted for a batch as a whole, not for one of its items");
+		return STAGE_FAILED;
+	}
 	if (items_push(&ctx->emitter->out, &item) < 0) {
+		ctx_fail(ctx, FAILURE_TRANSIENT, "out of memory");
+		return STAGE_FAILED;
+	}
+	if (ctx->of != NULL && batch_own(ctx->of, ctx) < 0) {
+		ctx->emitter->out.count--;
 		ctx_fail(ctx, FAILURE_TRANSIENT, "out of memory");
 		return STAGE_FAILED;
 	}
@@ -278,7 +293,7 @@ char *stage_reserve(struct stage_ctx *ctx, size_t len)
 			       ? UINT32_MAX / 2
 			       : engine_config(ctx->run->pipeline->engine)->output_max;
 
-	if (emitter->item_bytes + len > max) {
+	if (ctx->item_bytes + len > max) {
 		ctx_fail(ctx, FAILURE_PERMANENT,
 			"the item became more than %llu bytes (output-max)",
 			(unsigned long long)max);
@@ -316,7 +331,7 @@ enum stage_result stage_emit_reserved(struct stage_ctx *ctx, size_t len)
 	flatten(emitter->slab->data + off, len);
 	emitter->slab->data[off + len] = '\0';
 	emitter->used += (uint32_t)len + 1;
-	emitter->item_bytes += len;
+	ctx->item_bytes += len;
 	return emit_item(ctx, emitter->slab, off, len);
 }
 
@@ -332,7 +347,9 @@ enum stage_result stage_emit(struct stage_ctx *ctx, const char *json, size_t len
 
 enum stage_result stage_emit_input(struct stage_ctx *ctx)
 {
-	ctx->emitter->item_bytes += ctx->len;
+	if (ctx->item == NULL)
+		return stage_fail(ctx, STAGE_PERMANENT, "there is no input to emit here");
+	ctx->item_bytes += ctx->len;
 	return emit_item(ctx, ctx->item->slab, ctx->item->off, ctx->len);
 }
 
@@ -351,7 +368,7 @@ enum stage_result stage_fail(
 
 void *stage_scratch(struct stage_ctx *ctx, size_t size)
 {
-	return scratch_alloc(&ctx->scratch, size);
+	return scratch_alloc(ctx->of != NULL ? &ctx->of->whole->scratch : &ctx->scratch, size);
 }
 
 void *stage_worker(struct stage_ctx *ctx)

@@ -28,8 +28,7 @@ struct emitter {
 	uint32_t used, reserved;
 	struct slab **full; /* earlier slabs of this batch */
 	unsigned full_count, full_capacity;
-	uint64_t item_bytes; /* emitted for the item under way */
-	bool exact;          /* make slabs to measure: calls, which emit little and late */
+	bool exact; /* make slabs to measure: calls, which emit little and late */
 };
 /* Give every item a reference of its slab and let go of all but the slab being filled. */
 void emitter_publish(struct emitter *emitter);
@@ -49,7 +48,10 @@ struct stage_ctx {
 	uint64_t deadline_ns; /* 0: none */
 	bool failed;
 	struct verdict verdict;
-	uint32_t mark; /* emitter's count when the item began */
+	uint32_t mark;       /* emitter's count when the item began */
+	uint64_t item_bytes; /* emitted for it */
+	struct batch *batch; /* in run_batch: its items (batch.h) */
+	struct batch *of;    /* it is the ctx of one of these */
 	/* sources, sinks, open */
 	const char *state;
 	size_t state_len;
@@ -65,6 +67,8 @@ void ctx_begin(struct stage_ctx *ctx, const struct item *item);
  * item has failed (ctx->verdict; what it emitted is taken back).
  */
 int64_t ctx_end(struct stage_ctx *ctx, enum stage_result result);
+/* The same for `n` outputs at `out`, which nobody takes back. */
+int64_t ctx_number(struct stage_ctx *ctx, struct item *out, uint32_t n);
 void ctx_fail(struct stage_ctx *ctx, enum failure_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void ctx_done(struct stage_ctx *ctx);

@@ -383,6 +383,14 @@ static bool may_finish(const struct job *job)
 	return may;
 }
 
+/* Batches that wait for company have no reason to any more. */
+static void tell_input_over(struct pipeline *pipeline)
+{
+	pipeline_lock(pipeline);
+	pipeline->input_over = true;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+}
+
 void job_check_end(struct job *job)
 {
 	const struct job_record *record = &job->record;
@@ -390,6 +398,8 @@ void job_check_end(struct job *job)
 
 	if (job->deleted || (job->state != JOB_RUNNING && job->state != JOB_PAUSED))
 		return;
+	if (record->input_closed && job->pipeline != NULL && !job->pipeline->input_over)
+		tell_input_over(job->pipeline);
 	if (over_limits(job, &why))
 		job_fail(job, &why);
 	else if (record->input_closed && job_record_finished(record) == record->received &&

@@ -43,6 +43,7 @@ static void stage_run_init(struct pipeline *pipeline, unsigned index)
 	run->def = &pipeline->def->stages[index];
 	run->stage = run->def->stage;
 	run->workers = run->def->workers;
+	run->batch_max = stage_run_batch_max(run);
 	run->totals = totals_of(&pipeline->engine->totals, run->stage);
 	run->usage.last_ns = clock_mono_ns();
 	run->tokens_ns = run->usage.last_ns;
@@ -59,8 +60,9 @@ static uint64_t window_size(const struct pipeline *pipeline)
 	uint64_t window = 1024;
 
 	for (unsigned at = 0; at < pipeline->count; at++)
-		window += 2 *
-			  (pipeline->stages[at].queue.max_items + pipeline->stages[at].workers);
+		window += 2 * (pipeline->stages[at].queue.max_items +
+				      (uint64_t)pipeline->stages[at].workers *
+					      MAX(pipeline->stages[at].batch_max, 1u));
 	return window;
 }
 
@@ -148,6 +150,7 @@ static void stage_run_done(struct stage_run *run)
 		run->overflow.at + run->overflow_at, run->overflow.count - run->overflow_at);
 	mem_free(run->overflow.at);
 	queue_done(&run->queue);
+	calls_done(run);
 	mem_free(run->latency);
 	pthread_cond_destroy(&run->work);
 }

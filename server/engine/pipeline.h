@@ -35,6 +35,7 @@
 #include "plugin/params.h"
 
 struct call;
+struct call_kit;
 struct flush;
 struct pipeline;
 struct scheduler;
@@ -99,6 +100,10 @@ struct stage_run {
 	double tokens;             /* rate */
 	uint64_t tokens_ns;
 
+	unsigned batch_max;      /* items of one call of run_batch; 0: they come one by one */
+	uint64_t batch_since_ns; /* the queue has less than that since; 0: it waits for none */
+	struct call_kit *kits;   /* of calls of many items, to be used again */
+
 	struct list calls;              /* async and blocking: under way, oldest first */
 	unsigned threads, idle_threads; /* blocking */
 	pthread_cond_t work;            /* blocking: a thread may find something */
@@ -140,6 +145,7 @@ struct pipeline {
 	uint64_t stored_upto;     /* blocks below are in the ledger, or were refused */
 	bool cold;                /* there are such blocks */
 	bool room_wanted;         /* an upload waits for the backlog */
+	bool input_over; /* nothing more is fed beyond what the inbox and the ledger hold */
 	bool source_busy, source_ended;
 	bool source_unwanted;   /* whoever is in its call shall come back: atomic, read anywhere
 				 */
@@ -238,6 +244,8 @@ static inline bool stage_run_sleeps(const struct stage_run *run)
 }
 /* How many activations or calls of it can really be under way at once. */
 uint64_t stage_run_capacity(const struct stage_run *run);
+/* How many items a call of its run_batch takes; 0: it has none, or nobody wants it. */
+unsigned stage_run_batch_max(const struct stage_run *run);
 /* Its counts with the quantiles of its latency, to be stored. */
 struct stage_counts stage_run_counts(const struct stage_run *run);
 /* So many items took it that long. */

@@ -39,6 +39,7 @@ static const struct stage missing_stage = {
 	.summary = "A stage that is not installed",
 	.open = missing_open,
 	.run = missing_run,
+	.run_batch = missing_run, /* a job may have asked for batches */
 };
 
 static const struct catalog *real_catalog;

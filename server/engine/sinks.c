@@ -33,7 +33,7 @@ static enum stage_result call_without_item(struct turn *turn, stage_call call)
 	turn->ctx.item = NULL;
 	turn->ctx.failed = false;
 	turn->ctx.emitter->out.count = 0;
-	turn->ctx.emitter->item_bytes = 0;
+	turn->ctx.item_bytes = 0;
 	if (turn_call(turn, call) == STAGE_OK && !turn->ctx.failed)
 		return STAGE_OK;
 	if (!turn->ctx.failed)

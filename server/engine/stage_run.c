@@ -133,6 +133,46 @@ void stage_run_return_tokens(struct stage_run *run, uint64_t n)
 		run->tokens += (double)n;
 }
 
+unsigned stage_run_batch_max(const struct stage_run *run)
+{
+	if (run->stage->run_batch == NULL)
+		return 0;
+	return run->def->batch_items > 0 ? run->def->batch_items : run->stage->batch_items;
+}
+
+/* Is nothing on its way to this stage any more? Then there is nothing to wait for. */
+static bool is_last_of_all(const struct stage_run *run)
+{
+	const struct pipeline *pipeline = run->pipeline;
+
+	if (pipeline->delayed_count > 0)
+		return false;
+	/* A server that drains feeds nothing more, and what waits holds it up. */
+	if (!pipeline->no_feed &&
+		(!pipeline->input_over || pipeline->cold || !list_empty(&pipeline->inbox)))
+		return false;
+	for (const struct stage_run *at = &pipeline->stages[pipeline->first]; at < run; at++)
+		if (at->queue.count > 0 || at->active > 0 || at->overflow.count > 0)
+			return false;
+	return true;
+}
+
+/* May a call begin with what is there, or shall it wait for more? Sets the timer for that. */
+static bool batch_is_due(struct stage_run *run, uint64_t now_ns)
+{
+	uint64_t due_ns;
+
+	if (run->def->batch_wait_ms == 0 || run->queue.count >= run->batch_max ||
+		queue_room(&run->queue) == 0 || is_last_of_all(run))
+		return true;
+	if (run->batch_since_ns == 0)
+		run->batch_since_ns = now_ns;
+	due_ns = run->batch_since_ns + run->def->batch_wait_ms * NS_PER_MS;
+	if (due_ns > now_ns)
+		pipeline_due(run->pipeline, due_ns);
+	return due_ns <= now_ns;
+}
+
 uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
 {
 	uint64_t workers = run->stage->threads == STAGE_SERIAL ? 1 : run->workers;
@@ -142,6 +182,8 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 		pipeline->stopped)
 		return 0;
 	if (!stage_run_has_tokens(run, now_ns))
+		return 0;
+	if (run->batch_max > 0 && !batch_is_due(run, now_ns))
 		return 0;
 	room = pipeline_downstream_room(pipeline, run);
 	return MIN(room, (uint64_t)run->queue.count);

@@ -66,6 +66,15 @@ static json_t *rate_to_json(double per_second)
 	return json_pack("{s:o}", "per_second", number_or_null(per_second, true));
 }
 
+/* No member where there is none. */
+static json_t *batch_to_json(const struct stage_def *stage)
+{
+	if (stage->batch_items == 0)
+		return NULL;
+	return json_pack("{s:I, s:I}", "items", (json_int_t)stage->batch_items, "wait_ms",
+		(json_int_t)stage->batch_wait_ms);
+}
+
 static json_t *queue_to_json(const struct stage_def *stage)
 {
 	return json_pack("{s:I, s:I}", "items", (json_int_t)stage->queue_items, "bytes",
@@ -82,12 +91,12 @@ static json_t *retry_to_json(const struct stage_def *stage)
 /* `scaled` because the same parser reads this: workers alone would say that it is. */
 static json_t *stage_to_json(const struct stage_def *stage)
 {
-	return json_pack("{s:s, s:s, s:O, s:I, s:b, s:o, s:o, s:o, s:s, s:o}", "use",
+	return json_pack("{s:s, s:s, s:O, s:I, s:b, s:o, s:o, s:o, s:s, s:o, s:o*}", "use",
 		stage->stage->name, "name", stage->name, "params", stage->params, "workers",
 		(json_int_t)stage->workers, "scaled", (int)stage->scaled, "queue",
 		queue_to_json(stage), "timeout_ms", uint_or_null(stage->timeout_ms), "retry",
 		retry_to_json(stage), "on_error", on_error_words[stage->on_error], "rate",
-		rate_to_json(stage->rate_per_s));
+		rate_to_json(stage->rate_per_s), "batch", batch_to_json(stage));
 }
 
 static json_t *stages_to_json(const struct definition *definition)

@@ -20,6 +20,7 @@
 #include "stages/stage.h"
 
 #define DEFINITION_WORKERS_MAX 10000
+#define DEFINITION_BATCH_MAX   10000
 
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_DROP, ON_ERROR_FAIL };
 
@@ -34,7 +35,9 @@ struct stage_def {
 	unsigned attempts;
 	uint64_t backoff_ms, max_backoff_ms;
 	enum on_error on_error;
-	double rate_per_s; /* 0: none */
+	double rate_per_s;      /* 0: none */
+	unsigned batch_items;   /* that a call waits for and takes; 0: the job says nothing */
+	uint64_t batch_wait_ms; /* how long it waits for them */
 };
 
 struct job_limits {

@@ -11,15 +11,16 @@
 #define DAY_MS 86400000ull
 
 /* Bounds that no operator changes. */
-#define NAME_BYTES_MAX   256
-#define LABELS_MAX       64
-#define TIMEOUT_MS_MAX   (7 * DAY_MS)
-#define ATTEMPTS_MAX     1000
-#define BACKOFF_MS_MAX   DAY_MS
-#define RATE_MIN         0.001
-#define RATE_MAX         1e9
-#define DEADLINE_MS_MAX  (3650 * DAY_MS)
-#define RETENTION_MS_MAX (3650 * DAY_MS)
+#define NAME_BYTES_MAX    256
+#define LABELS_MAX        64
+#define TIMEOUT_MS_MAX    (7 * DAY_MS)
+#define ATTEMPTS_MAX      1000
+#define BACKOFF_MS_MAX    DAY_MS
+#define RATE_MIN          0.001
+#define RATE_MAX          1e9
+#define BATCH_WAIT_MS_MAX (60 * 1000ull)
+#define DEADLINE_MS_MAX   (3650 * DAY_MS)
+#define RETENTION_MS_MAX  (3650 * DAY_MS)
 
 /* Where a definition does not say. */
 #define QUEUE_ITEMS_DEFAULT    1024

@@ -7,10 +7,11 @@
 #include "base/mem.h"
 
 static const char *const stage_fields[] = { "use", "name", "params", "workers", "scaled",
-	"queue", "timeout_ms", "retry", "on_error", "rate", NULL };
+	"queue", "timeout_ms", "retry", "on_error", "rate", "batch", NULL };
 static const char *const queue_fields[] = { "items", "bytes", NULL };
 static const char *const retry_fields[] = { "attempts", "backoff_ms", "max_backoff_ms", NULL };
 static const char *const rate_fields[] = { "per_second", NULL };
+static const char *const batch_fields[] = { "items", "wait_ms", NULL };
 
 struct stage_name stage_default_name(const char *use, unsigned nth)
 {
@@ -150,6 +151,29 @@ static void parse_rate(const struct fields *fields, struct stage_def *to)
 	field_number_or_none(&inner, "per_second", RATE_MIN, RATE_MAX, 0, &to->rate_per_s);
 }
 
+static void parse_batch(const struct fields *fields, struct stage_def *to)
+{
+	const json_t *batch = json_object_get(fields->object, "batch");
+	struct pointer pointer = pointer_at(fields->pointer, "batch");
+	uint64_t items = 0;
+	struct fields inner;
+
+	if (batch == NULL || json_is_null(batch) ||
+		!fields_open(&inner, batch, pointer.text, batch_fields, fields->mistakes))
+		return;
+	if (to->stage != NULL && to->stage->run_batch == NULL) {
+		fields_mistake(fields, "batch",
+			"'%s' takes items one at a time (GET /v1/stages: batches)",
+			to->stage->name);
+		return;
+	}
+	if (json_object_get(batch, "items") == NULL)
+		fields_mistake(&inner, "items", "is missing");
+	field_uint(&inner, "items", 1, DEFINITION_BATCH_MAX, &items);
+	field_uint(&inner, "wait_ms", 0, BATCH_WAIT_MS_MAX, &to->batch_wait_ms);
+	to->batch_items = (unsigned)items;
+}
+
 int stage_def_parse(const json_t *value, const char *pointer, const struct catalog *catalog,
 	const struct definition_rules *rules, struct mistakes *mistakes, struct stage_def *ret)
 {
@@ -169,6 +193,7 @@ int stage_def_parse(const json_t *value, const char *pointer, const struct catal
 	field_word(&fields, "on_error", on_error_words, &on_error);
 	stage.on_error = on_error;
 	parse_rate(&fields, &stage);
+	parse_batch(&fields, &stage);
 	*ret = stage;
 	return mistakes->count > before || stage.params == NULL ? -1 : 0;
 }

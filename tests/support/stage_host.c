@@ -74,6 +74,17 @@ const void *stage_config(struct stage_ctx *ctx)
 	return config_memory(ctx->config);
 }
 
+/* Here items come one by one. */
+size_t stage_batch_count(struct stage_ctx *ctx)
+{
+	return 0;
+}
+
+struct stage_ctx *stage_batch_item(struct stage_ctx *ctx, size_t index)
+{
+	return NULL;
+}
+
 const char *stage_use(struct stage_ctx *ctx)
 {
 	return ctx->host->stage->name;
