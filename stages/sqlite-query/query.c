@@ -183,7 +183,7 @@ static bool learn_column(struct sqlite_query *query, struct sqlite_db *db, int a
 	for (int before = 0; before < at; before++)
 		if (same_name(query, before, name)) {
 			stage_fail(db->ctx, STAGE_PERMANENT,
-				"two columns of the query are named '%.80s'", name);
+				"two columns of the query have the name '%.80s'", name);
 			return false;
 		}
 	if (query->key != NULL && strcmp(name, query->key) == 0)
@@ -214,7 +214,7 @@ static bool learn_columns(
 		return stage_fail(db->ctx, STAGE_TRANSIENT, "no memory"), false;
 	if (query->key != NULL && query->key_at < 0)
 		return stage_fail(db->ctx, STAGE_PERMANENT,
-			       "the query has no column '%.80s' (key)", query->key),
+			       "the query has no column for the key '%.80s'", query->key),
 		       false;
 	return true;
 }
