@@ -181,8 +181,8 @@ static int make_listing(struct files *files, struct stage_ctx *ctx, struct troub
 		return 0;
 	root = open(files->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return trouble_set(trouble, trouble_kind(errno), "root '%.60s': %s", files->root,
-			strerror(errno));
+		return trouble_set(trouble, trouble_kind(errno), "root '%.60s': %s",
+			files->root, strerror(errno));
 	result = listing_make(&files->listing, root, files->glob,
 		(size_t)files->config->files_max, ctx, trouble);
 	close(root);
@@ -249,8 +249,8 @@ static int open_file(struct files *files, struct stage_ctx *ctx, struct trouble 
 	};
 	root = open(files->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return trouble_set(trouble, trouble_kind(errno), "root '%.60s': %s", files->root,
-			strerror(errno));
+		return trouble_set(trouble, trouble_kind(errno), "root '%.60s': %s",
+			files->root, strerror(errno));
 	result = records_open(&files->records, root, cursor->path, &options, &cursor->place,
 		cursor->inode, ctx, trouble);
 	close(root);
@@ -266,8 +266,8 @@ static enum stage_result emit_with_origin(
 {
 	const char *path = files->cursor.path;
 	size_t len = strlen(path);
-	char *to = stage_reserve(
-		ctx, STAGE_ESCAPED_MAX(len) + STAGE_INT_MAX + record->len + 64);
+	char *to =
+		stage_reserve(ctx, STAGE_ESCAPED_MAX(len) + STAGE_INT_MAX + record->len + 64);
 	char *at = to;
 
 	if (to == NULL)

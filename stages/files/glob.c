@@ -55,8 +55,8 @@ static size_t char_len(const char *at, const char *end)
 }
 
 /* One step of the pattern (no star) against one character: how far both go; false: no. */
-static bool step(const char **pattern, const char *pattern_end, const char **name,
-	const char *name_end)
+static bool step(
+	const char **pattern, const char *pattern_end, const char **name, const char *name_end)
 {
 	if (*pattern == pattern_end || *name == name_end)
 		return false;

@@ -3,7 +3,8 @@
  *
  * A pattern is names with '/' in between. In a name, * stands for any characters, ? for one,
  * […] for one of a set ([a-z], [!a-z] for none of it); ** as a whole name stands for any number
- * of folders, none included, and at the end for all files below. What begins with a dot is only meant by a name that does, too.
+ * of folders, none included, and at the end for all files below. What begins with a dot is only
+ * meant by a name that does, too.
  *
  * It never leaves its folder: '..' is refused, and names to be matched come from the folder.
  */

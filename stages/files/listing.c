@@ -74,8 +74,8 @@ static int walk_folder(struct walk *walk, DIR *folder, size_t len, unsigned dept
 static int walk_into(
 	struct walk *walk, DIR *folder, const char *name, size_t len, unsigned depth)
 {
-	int file = openat(
-		dirfd(folder), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int file = openat(dirfd(folder), name,
+		O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	DIR *inner = file < 0 ? NULL : fdopendir(file);
 	int result, err = errno;
 
@@ -92,8 +92,8 @@ static int walk_into(
 	return result;
 }
 
-static int visit(struct walk *walk, DIR *folder, const struct dirent *entry, size_t len,
-	unsigned depth)
+static int visit(
+	struct walk *walk, DIR *folder, const struct dirent *entry, size_t len, unsigned depth)
 {
 	unsigned char type = type_of(folder, entry);
 	size_t name_len = strlen(entry->d_name);

@@ -107,8 +107,7 @@ int records_open(struct records *records, int root, const char *path,
 }
 
 /* The next piece; `ended` when there is none. */
-static int read_piece(
-	struct records *records, struct stage_ctx *ctx, struct trouble *trouble)
+static int read_piece(struct records *records, struct stage_ctx *ctx, struct trouble *trouble)
 {
 	size_t len;
 

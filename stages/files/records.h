@@ -31,7 +31,7 @@ struct records_options {
 struct record {
 	const char *json; /* borrowed until the next call; NULL: it is bad */
 	size_t len;
-	uint64_t line;  /* physical, from 1 */
+	uint64_t line;   /* physical, from 1 */
 	char error[200]; /* what is wrong with it */
 };
 

@@ -8,7 +8,8 @@ const struct stage_param files_config_params[] = {
 	{ "roots", STAGE_JSON, .def = "{}",
 		.doc = "folders that jobs may read files of: {\"name\":\"/path\"}; none without it",
 		.offset = offsetof(struct files_config, roots),
-		.schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}" },
+		.schema =
+			"{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}" },
 	{ "line_max", STAGE_INT, .def = "1048576", .min = 1024, .max = 16777216,
 		.doc = "bytes of a line, or a row of CSV; a longer one is a bad line",
 		.offset = offsetof(struct files_config, line_max) },

@@ -25,7 +25,8 @@ static int open_below(int root, const char *path)
 		bool last = path[len] == '\0';
 		int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
-		if (len == 0 || len >= sizeof(name) || (len == 2 && path[0] == '.' && path[1] == '.')) {
+		if (len == 0 || len >= sizeof(name) ||
+			(len == 2 && path[0] == '.' && path[1] == '.')) {
 			errno = EINVAL;
 			next = -1;
 		} else {
@@ -51,7 +52,8 @@ static int cannot_open(int err, struct trouble *trouble)
 	if (err == ENOENT)
 		return trouble_set(trouble, STAGE_PERMANENT, "is not there any more");
 	if (err == ELOOP)
-		return trouble_set(trouble, STAGE_PERMANENT, "is a link; links are not followed");
+		return trouble_set(
+			trouble, STAGE_PERMANENT, "is a link; links are not followed");
 	return trouble_set(trouble, trouble_kind(err), "%s", strerror(err));
 }
 
@@ -206,8 +208,8 @@ static int zstd_step(struct stream *stream, size_t *ret_len, struct trouble *tro
 	return 0;
 }
 
-static int read_plain(struct stream *stream, const char **ret_bytes, size_t *ret_len,
-	struct trouble *trouble)
+static int read_plain(
+	struct stream *stream, const char **ret_bytes, size_t *ret_len, struct trouble *trouble)
 {
 	if (fill(stream, trouble) < 0)
 		return -1;
@@ -217,8 +219,8 @@ static int read_plain(struct stream *stream, const char **ret_bytes, size_t *ret
 	return 0;
 }
 
-int stream_read(struct stream *stream, const char **ret_bytes, size_t *ret_len,
-	struct trouble *trouble)
+int stream_read(
+	struct stream *stream, const char **ret_bytes, size_t *ret_len, struct trouble *trouble)
 {
 	size_t len = 0;
 	int result;
