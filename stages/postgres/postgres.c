@@ -313,8 +313,7 @@ static bool write_items(struct postgres_sink *sink, const struct sql_items *item
 	work.refused = calloc(items->count, sizeof(work.refused[0]));
 	done = work.refused != NULL ? write_transaction(&work) : no_memory(&work);
 	free(work.refused);
-	if (done)
-		sink->sql.counts = work.counts;
+	sql_sink_count(&sink->sql, items, &work.counts, done);
 	return done;
 }
 
@@ -327,6 +326,13 @@ static enum stage_result postgres_run(void *instance, struct stage_ctx *ctx)
 	if (!write_items(sink, &items) || sink->sql.counts.refused > refused)
 		return STAGE_FAILED;
 	return STAGE_OK;
+}
+
+static enum stage_result postgres_run_batch(void *instance, struct stage_ctx *ctx)
+{
+	struct sql_items items = sql_items_of_batch(ctx);
+
+	return write_items(instance, &items) ? STAGE_OK : STAGE_FAILED;
 }
 
 static enum stage_result postgres_checkpoint(void *instance, struct stage_ctx *ctx)
@@ -346,6 +352,7 @@ STAGE(.name = "postgres", .version = "1.0.0",
 	.summary = "Keep items as rows of a table in PostgreSQL", .kind = STAGE_SINK,
 	.threads = STAGE_BLOCKING, .instance_size = sizeof(struct postgres_sink),
 	.params = postgres_params, .open = postgres_open, .close = postgres_close,
-	.run = postgres_run, .checkpoint = postgres_checkpoint, .report = postgres_report,
+	.run = postgres_run, .run_batch = postgres_run_batch, .batch_items = SQL_BATCH_ITEMS,
+	.checkpoint = postgres_checkpoint, .report = postgres_report,
 	.config_size = sizeof(struct pg_config), .config = pg_config_rows,
 	.configure = pg_config_read, .unconfigure = pg_config_done);

@@ -14,6 +14,8 @@
 #include "sql/row.h"
 #include "stage.h"
 
+#define SQL_BATCH_ITEMS 1000 /* in one transaction, unless the job says otherwise */
+
 struct sql_counts {
 	uint64_t written, repeated, refused;
 };
@@ -103,7 +105,23 @@ struct sql_items {
 
 static inline struct stage_ctx *sql_item(const struct sql_items *items, size_t index)
 {
-	return items->ctx;
+	return items->many ? stage_batch_item(items->ctx, index) : items->ctx;
+}
+
+static inline struct sql_items sql_items_of_batch(struct stage_ctx *ctx)
+{
+	return (struct sql_items){ ctx, stage_batch_count(ctx), true };
+}
+
+/* The call is over: done, or nothing was written. Of many an item that was refused stays so;
+ * the only one comes again with the call. */
+static inline void sql_sink_count(struct sql_sink *sink, const struct sql_items *items,
+	const struct sql_counts *counts, bool done)
+{
+	if (done)
+		sink->counts = *counts;
+	else if (items->many)
+		sink->counts.refused = counts->refused;
 }
 
 /* The columns of a table that is to be made: the declared ones, or what the items have. False:

@@ -298,9 +298,8 @@ static bool write_items(struct sqlite_sink *sink, const struct sql_items *items)
 						      &sink->sql, items, &sink->row)) &&
 	       write_rows(sink, items, &counts) &&
 	       sqlite_db_do(&sink->db, "COMMIT", "the rows cannot be kept");
-	if (done)
-		sink->sql.counts = counts;
-	else
+	sql_sink_count(&sink->sql, items, &counts, done);
+	if (!done)
 		roll_back(sink);
 	return done;
 }
@@ -315,6 +314,15 @@ static enum stage_result sqlite_run(void *instance, struct stage_ctx *ctx)
 	if (!write_items(sink, &items) || sink->sql.counts.refused > refused)
 		return STAGE_FAILED;
 	return STAGE_OK;
+}
+
+static enum stage_result sqlite_run_batch(void *instance, struct stage_ctx *ctx)
+{
+	struct sqlite_sink *sink = instance;
+	struct sql_items items = sql_items_of_batch(ctx);
+
+	sqlite_db_begin(&sink->db, ctx, 0);
+	return write_items(sink, &items) ? STAGE_OK : STAGE_FAILED;
 }
 
 static enum stage_result sqlite_checkpoint(void *instance, struct stage_ctx *ctx)
@@ -335,6 +343,7 @@ STAGE(.name = "sqlite", .version = "1.0.0",
 	.summary = "Keep items as rows of a table in an SQLite file", .kind = STAGE_SINK,
 	.threads = STAGE_BLOCKING, .instance_size = sizeof(struct sqlite_sink),
 	.params = sqlite_params, .open = sqlite_open, .close = sqlite_close, .run = sqlite_run,
+	.run_batch = sqlite_run_batch, .batch_items = SQL_BATCH_ITEMS,
 	.checkpoint = sqlite_checkpoint, .report = sqlite_report,
 	.config_size = sizeof(struct sqlite_config), .config = sqlite_config_rows,
 	.configure = sqlite_config_read, .unconfigure = sqlite_config_done);
