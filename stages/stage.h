@@ -152,6 +152,11 @@ struct stage {
 	enum stage_result (*run_batch)(void *instance, struct stage_ctx *ctx);
 	unsigned batch_items;
 	unsigned flags; /* mask of enum stage_flag */
+
+	/* async: the server ends and no item is in hand. Close what stands on the loop; it runs
+	 * until all of that is closed. Called on the loop, once, also where nobody used the
+	 * stage. */
+	void (*loop_end)(void *config, struct stage_ctx *ctx);
 };
 
 /* The program hides its symbols but for these, which modules find in it. */
@@ -194,7 +199,8 @@ void *stage_scratch(struct stage_ctx *ctx, size_t size);
 
 /* This worker's memory (worker_size bytes); NULL if worker_size is 0. */
 void *stage_worker(struct stage_ctx *ctx);
-/* One line to the server's log, with job and stage; rate-limited. Thread: any. */
+/* One line to the server's log, with job and stage; rate-limited. ctx NULL: of no job. Thread:
+ * any. */
 void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -235,6 +241,11 @@ enum stage_result stage_timer(
 	struct stage_ctx *ctx, uint64_t ms, void (*fn)(void *instance, struct stage_ctx *ctx));
 /* The server's uv_loop_t, for stages that bring handles of their own. Thread: loop. */
 void *stage_uv_loop(struct stage_ctx *ctx);
+/* How many workers the job wants of this stage now; it may change. Thread: loop. */
+unsigned stage_workers(struct stage_ctx *ctx);
+/* How many items each worker may have in hand at a time: 1 until this is called. For a worker
+ * that does them one after the other, and wants the next ones at hand. Thread: loop. */
+void stage_in_flight(struct stage_ctx *ctx, unsigned per_worker);
 
 /* ---- sources and sinks ---- */
 

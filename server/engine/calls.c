@@ -383,6 +383,29 @@ void *stage_uv_loop(struct stage_ctx *ctx)
 	return ctx->run->pipeline->engine->loop;
 }
 
+unsigned stage_workers(struct stage_ctx *ctx)
+{
+	struct stage_run *run = ctx->run;
+	unsigned workers;
+
+	assert_on(ROLE_LOOP);
+	pipeline_lock(run->pipeline);
+	workers = run->workers;
+	pthread_mutex_unlock(&run->pipeline->lock);
+	return workers;
+}
+
+void stage_in_flight(struct stage_ctx *ctx, unsigned per_worker)
+{
+	struct stage_run *run = ctx->run;
+
+	assert_on(ROLE_LOOP);
+	pipeline_lock(run->pipeline);
+	stage_run_account(run, clock_mono_ns());
+	run->per_worker = per_worker;
+	pipeline_unlock(run->pipeline, pipeline_wake_mask(run->pipeline));
+}
+
 /* Lock not held: this is stage code. */
 static enum stage_result call_stage(struct call *call)
 {

@@ -27,4 +27,19 @@ static void call_unconfigure(const struct stage *stage, void *config)
 	ctx_done(&ctx);
 }
 
+void configure_loop_end(const struct registry *registry)
+{
+	for (size_t at = 0; at < registry_count(registry); at++) {
+		const struct stage *stage = registry_at(registry, at);
+		struct emitter emitter = { 0 };
+		struct stage_ctx ctx = { .emitter = &emitter };
+
+		/* The stage's own memory, which only others may not change. */
+		if (stage->loop_end != NULL)
+			stage->loop_end((void *)registry_config(registry, stage), &ctx);
+		emitter_done(&emitter);
+		ctx_done(&ctx);
+	}
+}
+
 const struct config_hooks configure_hooks = { call_configure, call_unconfigure };

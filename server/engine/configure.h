@@ -7,8 +7,11 @@
 #ifndef LEAT_ENGINE_CONFIGURE_H
 #define LEAT_ENGINE_CONFIGURE_H
 
-#include "plugin/config.h"
+#include "plugin/registry.h"
 
 extern const struct config_hooks configure_hooks;
+
+/* Tell every stage that the loop ends (stage.h). Thread: loop. */
+void configure_loop_end(const struct registry *registry);
 
 #endif

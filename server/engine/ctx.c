@@ -380,7 +380,8 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 {
 	static struct log_limit limit;
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	const char *traceparent = ctx->run == NULL ? NULL : stage_traceparent(ctx);
+	const char *traceparent =
+		ctx == NULL || ctx->run == NULL ? NULL : stage_traceparent(ctx);
 	char text[600];
 	unsigned skipped = 0;
 	bool allowed;
@@ -394,7 +395,7 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (ctx->run == NULL) { /* its configuration is being read */
+	if (ctx == NULL || ctx->run == NULL) { /* of no job */
 		log_info("stage_log", "skipped=%u text=\"%s\"", skipped, text);
 		return;
 	}

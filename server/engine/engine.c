@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/calls.h"
+#include "engine/configure.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
 
@@ -357,6 +358,7 @@ bool engine_close(struct engine *engine)
 	drop_lists(engine);
 	calls_finish(engine);
 	run_posts(engine);
+	configure_loop_end(engine->registry);
 	close_handles(engine);
 	drop_lists(engine);
 	retention_done(engine);

@@ -87,6 +87,7 @@ struct stage_run {
 	uint32_t overflow_at;  /* of that, already moved on */
 	unsigned workers;      /* asked for; PATCH changes it */
 	unsigned active;       /* activations or calls under way */
+	unsigned per_worker;   /* calls that a worker may have in hand; 0: one */
 	uint64_t ns_per_item;  /* smoothed; 0: not known yet */
 	struct worker *idle_workers;
 
@@ -246,6 +247,8 @@ static inline bool stage_run_sleeps(const struct stage_run *run)
 uint64_t stage_run_capacity(const struct stage_run *run);
 /* How many items a call of its run_batch takes; 0: it has none, or nobody wants it. */
 unsigned stage_run_batch_max(const struct stage_run *run);
+/* How many of its workers have something in hand. */
+unsigned stage_run_busy(const struct stage_run *run);
 /* Its counts with the quantiles of its latency, to be stored. */
 struct stage_counts stage_run_counts(const struct stage_run *run);
 /* So many items took it that long. */

@@ -76,8 +76,15 @@ uint64_t stage_run_capacity(const struct stage_run *run)
 	case STAGE_PARALLEL:
 		return MIN(run->workers, threads);
 	default:
-		return run->workers;
+		return (uint64_t)run->workers * MAX(run->per_worker, 1u);
 	}
+}
+
+unsigned stage_run_busy(const struct stage_run *run)
+{
+	unsigned per_worker = MAX(run->per_worker, 1u);
+
+	return (run->active + per_worker - 1) / per_worker;
 }
 
 uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run)
@@ -175,10 +182,12 @@ static bool batch_is_due(struct stage_run *run, uint64_t now_ns)
 
 uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
 {
-	uint64_t workers = run->stage->threads == STAGE_SERIAL ? 1 : run->workers;
+	uint64_t most = run->stage->threads == STAGE_SERIAL
+				? 1
+				: (uint64_t)run->workers * MAX(run->per_worker, 1u);
 	uint64_t room;
 
-	if (run->queue.count == 0 || run->active >= workers || pipeline->paused ||
+	if (run->queue.count == 0 || run->active >= most || pipeline->paused ||
 		pipeline->stopped)
 		return 0;
 	if (!stage_run_has_tokens(run, now_ns))

@@ -126,7 +126,7 @@ static void add_latency(json_t *json, const struct stage_counts *counts)
 static json_t *stage_run_json(const struct stage_run *run)
 {
 	struct stage_counts counts = stage_run_counts(run);
-	json_t *json = stage_counts_json(run->def, run->workers, run->active, &counts);
+	json_t *json = stage_counts_json(run->def, run->workers, stage_run_busy(run), &counts);
 
 	add_queue(json, (uint64_t)run->queue.count + run->queue.delayed, run->queue.bytes,
 		run->def);

@@ -100,3 +100,23 @@ def test_a_folder_with_a_broken_module_still_serves(t):
     status(t.client(server).get("/v1/stages/pass"), 200)
     ok(server.log.wait(r"broken\.so", 5), "no word about the broken module")
     server.stop()
+
+
+def test_an_async_worker_may_have_many_items_in_hand(t):
+    t.need_modules()
+    job = t.job([{"use": "together", "workers": 2, "params": {"each": 8}}])
+    job.send(numbers(48), close=True)
+    job.wait_done()
+    eq(job.results(), [16] * 48)
+
+
+def test_more_workers_have_more_in_hand_at_once(t):
+    """Nobody lets go before the count of workers is changed."""
+    t.need_modules()
+    job = t.job([{"use": "together", "name": "t", "workers": 2, "params": {"each": 4}}])
+    job.send(numbers(7))
+    job.wait(lambda j: j["stages"][0]["busy"] == 2, 10, "both are busy")
+    status(job.api.request("PATCH", job.path, {"stages": {"t": {"workers": 5}}}), 200)
+    job.send(numbers(13), close=True)
+    job.wait_done()
+    eq(job.results(), [20] * 20)

@@ -85,6 +85,15 @@ struct stage_ctx *stage_batch_item(struct stage_ctx *ctx, size_t index)
 	return NULL;
 }
 
+unsigned stage_workers(struct stage_ctx *ctx)
+{
+	return 1;
+}
+
+void stage_in_flight(struct stage_ctx *ctx, unsigned per_worker)
+{
+}
+
 const char *stage_use(struct stage_ctx *ctx)
 {
 	return ctx->host->stage->name;
