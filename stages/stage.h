@@ -148,6 +148,8 @@ struct stage {
 	 * with a fate of its own. STAGE_FAILED after a stage_fail() on ctx itself is the fate
 	 * of all that have not failed themselves. `run` stays for single items. batch_items:
 	 * how many it likes to be given where the job says nothing; 0: only what jobs ask for.
+	 * A sink is given its items by it whatever is said (0: up to 1024); those that fail for
+	 * the moment come again together, before the next ones, under the same ids.
 	 */
 	enum stage_result (*run_batch)(void *instance, struct stage_ctx *ctx);
 	unsigned batch_items;

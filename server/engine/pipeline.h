@@ -300,8 +300,9 @@ void tail_failed(struct pipeline *pipeline, const struct item *item, unsigned st
 void tail_skip(struct pipeline *pipeline, struct input *input, uint32_t index);
 /* May the last stage start? */
 bool tail_has_room(const struct pipeline *pipeline);
-#define SINK_ITEMS_MAX   65536u /* that gather for a sink */
-#define SINK_ITEMS_FIRST 1024u  /* as long as its speed is not known */
+#define SINK_ITEMS_MAX     65536u /* that gather for a sink */
+#define SINK_ITEMS_FIRST   1024u  /* as long as its speed is not known */
+#define SINK_BATCH_DEFAULT 1024u  /* in one run_batch, where nobody says */
 /* Is there so much that whoever takes it away is what the others wait for? */
 bool tail_is_crowded(const struct pipeline *pipeline);
 /* Detach what is to be committed, NULL when it is not yet due. */

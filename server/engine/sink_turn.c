@@ -31,24 +31,34 @@ static int get_worker(struct turn *turn)
 	return done;
 }
 
-enum stage_result turn_call(struct turn *turn, stage_call call)
+int turn_ready(struct turn *turn)
+{
+	uint64_t timeout_ms = turn->run->def->timeout_ms;
+
+	turn->ctx.deadline_ns = timeout_ms == 0 ? 0 : clock_mono_ns() + timeout_ms * NS_PER_MS;
+	return get_worker(turn);
+}
+
+enum stage_result turn_over(struct turn *turn, enum stage_result result)
 {
 	struct stage_run *run = turn->run;
-	struct stage_ctx *ctx = &turn->ctx;
-	enum stage_result result = STAGE_FAILED;
 
-	ctx->deadline_ns = 0;
-	if (run->def->timeout_ms != 0)
-		ctx->deadline_ns = clock_mono_ns() + run->def->timeout_ms * NS_PER_MS;
-	if (get_worker(turn) == 0)
-		result = call(run->instance, ctx);
 	if (atomic_load(&run->pipeline->engine->abandoned))
 		pthread_exit(NULL); /* nobody is there any more to give the items back to */
 	if (!is_late(turn, result))
 		return result;
-	ctx_fail(ctx, FAILURE_TIMEOUT, "no answer within timeout_ms (%llu)",
+	ctx_fail(&turn->ctx, FAILURE_TIMEOUT, "no answer within timeout_ms (%llu)",
 		(unsigned long long)run->def->timeout_ms);
 	return STAGE_FAILED;
+}
+
+enum stage_result turn_call(struct turn *turn, stage_call call)
+{
+	enum stage_result result = STAGE_FAILED;
+
+	if (turn_ready(turn) == 0)
+		result = call(turn->run->instance, &turn->ctx);
+	return turn_over(turn, result);
 }
 
 /* ---- the wait before another attempt ---- */
@@ -99,8 +109,7 @@ void turn_tell(struct turn *turn)
 	turn->told_ns = clock_mono_ns();
 }
 
-/* A slow sink shall not look like one that stands still. */
-static void tell_sometimes(struct turn *turn)
+void turn_tell_sometimes(struct turn *turn)
 {
 	struct pipeline *pipeline = turn->run->pipeline;
 
@@ -113,14 +122,7 @@ static void tell_sometimes(struct turn *turn)
 
 /* ---- the items of a flush ---- */
 
-/* From item to item, and along with them through the outcomes that own them. */
-struct walk {
-	struct flush *flush;
-	uint32_t outcome, left; /* the next one, and items left of the one before */
-	struct failure_rec **place;
-};
-
-static struct outcome *walk_next(struct walk *walk)
+struct outcome *walk_next(struct walk *walk)
 {
 	struct outcome *outcome;
 
@@ -159,7 +161,7 @@ static void keep_failure(struct turn *turn, struct walk *walk, const struct item
 	buf_done(&record);
 }
 
-static void item_failed(struct turn *turn, struct walk *walk, struct outcome *outcome,
+void turn_item_failed(struct turn *turn, struct walk *walk, struct outcome *outcome,
 	const struct item *item, const struct verdict *verdict)
 {
 	const struct stage_def *def = turn->run->def;
@@ -204,8 +206,9 @@ static void take_one_by_one(struct turn *turn, struct walk *walk)
 			return;
 		turn->in++;
 		if (!taken)
-			item_failed(turn, walk, outcome, &items->at[at], &turn->ctx.verdict);
-		tell_sometimes(turn);
+			turn_item_failed(
+				turn, walk, outcome, &items->at[at], &turn->ctx.verdict);
+		turn_tell_sometimes(turn);
 	}
 }
 
@@ -214,6 +217,9 @@ void turn_take_items(struct turn *turn, struct flush *flush)
 	struct walk walk = { .flush = flush, .place = &flush->failures };
 
 	turn->told_ns = clock_mono_ns();
-	take_one_by_one(turn, &walk);
+	if (turn->run->batch_max > 0)
+		turn_take_chunks(turn, &walk);
+	else
+		take_one_by_one(turn, &walk);
 	turn->ctx.emitter->out.count = 0; /* a sink has nobody to emit to */
 }

@@ -106,7 +106,8 @@ static void learn_speed(struct pipeline *pipeline, uint64_t ns, uint32_t items)
 	if (stage_run_sleeps(run)) /* what it works with may be slow all of a sudden */
 		max /= 4;
 	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
-	pipeline->sink_items = MIN(MAX(TURN_NS / run->ns_per_item, 1ull), max);
+	pipeline->sink_items = MIN(TURN_NS / run->ns_per_item, max);
+	pipeline->sink_items = MAX(pipeline->sink_items, (uint64_t)MAX(run->batch_max, 1u));
 	stage_run_measure(run, ns, items);
 }
 
@@ -181,5 +182,6 @@ bool sink_run(struct pipeline *pipeline)
 	emitter.out.count = 0;
 	emitter_done(&emitter);
 	ctx_done(&turn.ctx);
+	batch_done(&turn.batch);
 	return true;
 }

@@ -142,9 +142,14 @@ void stage_run_return_tokens(struct stage_run *run, uint64_t n)
 
 unsigned stage_run_batch_max(const struct stage_run *run)
 {
-	if (run->stage->run_batch == NULL)
+	if (run->stage->run_batch == NULL || run->stage->kind == STAGE_SOURCE)
 		return 0;
-	return run->def->batch_items > 0 ? run->def->batch_items : run->stage->batch_items;
+	if (run->def->batch_items > 0)
+		return run->def->batch_items;
+	/* A flush holds many already: nothing waits for them to be more. */
+	if (run->stage->kind == STAGE_SINK && run->stage->batch_items == 0)
+		return SINK_BATCH_DEFAULT;
+	return run->stage->batch_items;
 }
 
 /* Is nothing on its way to this stage any more? Then there is nothing to wait for. */

@@ -312,16 +312,36 @@ bool tail_is_crowded(const struct pipeline *pipeline)
 	       (pipeline->sink != NULL && 2 * waiting >= pipeline->sink_items);
 }
 
+/* Is there nothing on its way that the flush could wait for? */
+static bool is_last(const struct pipeline *pipeline)
+{
+	return pipeline->fed == pipeline->over && list_empty(&pipeline->inbox);
+}
+
+/* The job has asked for batches of some size, and to wait for them. */
+static bool sink_waits(const struct pipeline *pipeline)
+{
+	const struct stage_run *sink = pipeline->sink;
+	bool ends = pipeline->no_feed || (pipeline->input_over && !pipeline->cold);
+
+	return sink != NULL && sink->def->batch_wait_ms > 0 &&
+	       pipeline->flush->sunk.count < sink->batch_max &&
+	       2 * pipeline->flush_bytes < TAIL_BYTES && !(ends && is_last(pipeline));
+}
+
 uint64_t tail_due_ns(const struct pipeline *pipeline)
 {
 	const struct flush *flush = pipeline->flush;
 
-	if (flush->bytes >= FLUSH_BYTES || pipeline->stopped)
+	if (pipeline->stopped)
+		return 0;
+	if (sink_waits(pipeline))
+		return flush->first_ns + pipeline->sink->def->batch_wait_ms * NS_PER_MS;
+	if (flush->bytes >= FLUSH_BYTES)
 		return 0;
 	if (pipeline->sink != NULL && flush->sunk.count >= pipeline->sink_items)
 		return 0;
-	/* Nothing else is on its way: there is no company to wait for. */
-	if (pipeline->fed == pipeline->over && list_empty(&pipeline->inbox))
+	if (is_last(pipeline))
 		return 0;
 	return flush->first_ns + engine_config(pipeline->engine)->flush_ms * NS_PER_MS;
 }

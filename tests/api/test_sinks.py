@@ -268,3 +268,127 @@ def test_killed_in_the_middle_a_blocking_source_and_sink_are_exact(t):
     done = job.wait_done()
     eq((done["counts"]["succeeded"], done["report"]), (3000, {"taken": 3000}), "counts, report")
     eq(sorted(set(ids(log))), list(range(3000)), "each item at least once")
+
+
+# ---- in batches ----
+
+def batches(path):
+    """The numbers of the items in each batch that was taken."""
+    with open(path) as file:
+        return [[int(id.split("/")[1]) for id in line.split()] for line in file]
+
+
+def taken(path):
+    return [number for batch in batches(path) for number in batch]
+
+
+def outlet_batch(log, attempts=1000, backoff_ms=5, items=None, wait_ms=0, on_error="dead_letter",
+                 **params):
+    batch = {} if items is None else {"batch": {"items": items, "wait_ms": wait_ms}}
+    return {"use": "outlet-batch", "params": {"log": log, **params}, "on_error": on_error, **batch,
+            "retry": {"attempts": attempts, "backoff_ms": backoff_ms, "max_backoff_ms": backoff_ms}}
+
+
+def test_a_sink_is_given_batches_of_the_size_that_the_job_says(t):
+    t.need_modules()
+    _, api, at = folder(t)
+    job = t.job(["pass", outlet_batch(at("log"), items=100, wait_ms=10000)], api=api, order="input")
+    job.send(numbers(1000), close=True)
+    done = job.wait_done(timeout=20)
+    eq(taken(at("log")), list(range(1000)), "what the sink took, in order")
+    ok(max(map(len, batches(at("log")))) == 100, "no batch was full")
+    eq((done["stages"][1]["in"], done["counts"]["succeeded"]), (1000, 1000), "counts")
+
+
+def test_a_batch_waits_for_company_as_the_job_says(t):
+    t.need_modules()
+    _, api, at = folder(t)
+    job = t.job(["pass", outlet_batch(at("log"), items=30, wait_ms=60000)], api=api)
+    for _ in range(3):
+        job.send(numbers(10))
+        job.wait(lambda j: j["stages"][0]["in"] % 10 == 0, what="they have come through")
+    job.wait(lambda j: j["counts"]["succeeded"] == 30, what="thirty together are a batch")
+    eq(list(map(len, batches(at("log")))), [30], "batches")
+    job.send(numbers(5), close=True)
+    job.wait_done(timeout=20)
+    eq(list(map(len, batches(at("log")))), [30, 5], "who is last waits for nobody")
+
+
+def test_each_item_of_a_batch_has_its_own_fate(t):
+    t.need_modules()
+    _, api, at = folder(t)
+    kinds = [None, "permanent", None, "transient", None]
+    values = [{"bad": kinds[n % 5]} for n in range(500)]
+    job = t.job([outlet_batch(at("log"), attempts=3)], api=api)
+    job.send(values, close=True)
+    done = job.wait_done()
+    eq((done["counts"]["succeeded"], done["counts"]["failed"]), (400, 100), "succeeded, failed")
+    eq(sorted(taken(at("log"))), [n for n in range(500) if n % 5 != 1], "what the sink took, each once")
+    eq({(f["item"] % 5, f["kind"], f["attempts"], f["error"]) for f in job.failures()},
+       {(1, "permanent", 1, "a bad one")}, "failures")
+    eq(done["stages"][0]["retries"], 100, "only those that failed for the moment came again")
+
+
+def test_a_batch_that_cannot_be_taken_now_is_taken_later(t):
+    t.need_modules()
+    _, api, at = folder(t)
+    shut(at("shut"))
+    job = t.job(["pass", outlet_batch(at("log"), shut=at("shut"))], api=api, order="input")
+    job.send([{"bad": "permanent" if n == 7 else None} for n in range(300)], close=True)
+    job.wait(lambda j: j["stages"][1]["retries"] >= 600, what="it was tried a few times")
+    others_get_on(api)
+    os.remove(at("shut"))
+    done = job.wait_done()
+    eq(taken(at("log")), [n for n in range(300) if n != 7], "each once, in order")
+    eq((done["counts"]["succeeded"], done["counts"]["failed"]), (299, 1), "succeeded and failed")
+
+
+def test_when_its_attempts_are_used_up_a_batch_is_as_many_failures(t):
+    t.need_modules()
+    _, api, at = folder(t)
+    for kind, attempts in (("transient", 4), ("permanent", 1)):
+        job = t.job([outlet_batch(at("log"), attempts=4, backoff_ms=1, refuse=1000000, kind=kind)],
+                    api=api)
+        job.send(numbers(50), close=True)
+        eq(job.wait_done()["counts"]["failed"], 50, "failed")
+        eq({(f["kind"], f["attempts"], f["error"]) for f in job.failures()},
+           {(kind, attempts, "it is shut")}, "failures")
+    job = t.job([outlet_batch(at("log"), attempts=1, refuse=1000000, on_error="fail")], api=api)
+    job.send(numbers(50))
+    ok("it is shut" in job.wait_done("failed")["error"]["detail"], "the job's error")
+    job = t.job([outlet_batch(at("log"), attempts=1, refuse=1000000, on_error="drop")], api=api)
+    job.send(numbers(50), close=True)
+    eq((job.wait_done()["counts"]["failed"], job.failures()), (50, []), "failed, and dropped")
+
+
+def test_cancel_and_stop_while_a_batch_waits_for_its_next_attempt(t):
+    t.need_modules()
+    server, api, at = folder(t)
+    stage = outlet_batch(at("log"), backoff_ms=HOUR, refuse=1)
+    jobs = [t.job(["pass", stage], api=api) for _ in range(2)]
+    for job in jobs:
+        job.send(numbers(100), close=True)
+        job.wait(lambda j: j["stages"][1]["retries"] >= 1, what="it waits")
+    jobs[0].must("cancel")
+    jobs[0].wait_done("cancelled", timeout=5 * t.slow)
+    started = time.monotonic()
+    server.stop()
+    ok(time.monotonic() - started < 8 * t.slow, "it waited for the sink")
+    ok(not os.path.exists(at("log")), "something was taken")
+    jobs[1].api.close()
+    server.start()
+    jobs[1].wait(lambda j: j["stages"][1]["retries"] >= 1, what="it is tried again")
+    jobs[1].must("cancel")
+
+
+def test_killed_in_the_middle_no_batch_is_lost(t):
+    t.need_modules()
+    server = t.server({"compute": 2, "flush-ms": 5})
+    log, api = os.path.join(server.folder, "log"), t.client(server)
+    job = t.job([{"use": "spring", "params": {"count": 3000, "ms": 2, "at_once": 50}},
+                 outlet_batch(log, items=20)], api=api)
+    for share in (300, 1100, 2000):
+        job.wait(lambda j: j["counts"]["succeeded"] >= share, what=f"{share} are done")
+        server.restart("kill")
+    eq(job.wait_done()["counts"]["succeeded"], 3000, "succeeded")
+    eq(sorted(set(taken(log))), list(range(3000)), "each item at least once")

@@ -29,6 +29,8 @@ static const char *const use_names[] = {
 	[USE_BLOCK_RANGE] = "probe_range",
 	[USE_SINK] = "probe_sink",
 	[USE_BLOCK_SINK] = "probe_block_sink",
+	[USE_BATCH_SINK] = "probe_batch_sink",
+	[USE_QUICK_SINK] = "probe_quick_sink",
 	[USE_AGGREGATE] = "aggregate",
 };
 
@@ -63,7 +65,8 @@ static void bounds(struct plan_stage *stage, struct rng *rng, const struct plan_
 	stage->queue_items = RNG_PICK(rng, 1, 1, 2, 3, 8, 64, 1024);
 	stage->queue_bytes = RNG_PICK(rng, 1, 100, 1000, 100000, 16777216);
 	stage->attempts = rules->sturdy ? 4 : (unsigned)RNG_PICK(rng, 1, 2, 3, 4);
-	if (stage->use == USE_BLOCK_SINK && stage->attempts == 1)
+	if ((stage->use == USE_BLOCK_SINK || stage->use == USE_BATCH_SINK) &&
+		stage->attempts == 1)
 		stage->attempts = 2; /* its state needs a second one now and then */
 	stage->backoff_ms = RNG_PICK(rng, 0, 0, 1, 2);
 	stage->on_error = rng_percent(rng, 75) ? ON_ERROR_DEAD_LETTER : ON_ERROR_DROP;
@@ -179,8 +182,10 @@ void plan_make(
 	while (maps-- > 0)
 		add_stage(plan, choose(rng, rules, &fan), rng, rules);
 	if (plan->sink)
-		add_stage(plan, RNG_PICK(rng, USE_SINK, USE_BLOCK_SINK, USE_AGGREGATE), rng,
-			rules);
+		add_stage(plan,
+			RNG_PICK(rng, USE_SINK, USE_BLOCK_SINK, USE_BATCH_SINK, USE_QUICK_SINK,
+				USE_AGGREGATE),
+			rng, rules);
 	plan->max_failures = -1;
 	if (rules->fails && rng_percent(rng, 30))
 		plan->max_failures = (int)RNG_PICK(rng, 0, 2, 10);

@@ -342,6 +342,16 @@ static enum stage_result sink_report(void *instance, struct stage_ctx *ctx)
 	return stage_emit(ctx, text, (size_t)len);
 }
 
+/* Backwards, to show that it does not matter. */
+static enum stage_result batch_sink_run(void *instance, struct stage_ctx *ctx)
+{
+	if (stage_batch_count(ctx) == 0)
+		atomic_fetch_add(&probe_trespasses, 1);
+	for (size_t at = stage_batch_count(ctx); at-- > 0;)
+		sink_run(instance, stage_batch_item(ctx, at));
+	return STAGE_OK;
+}
+
 static enum stage_result block_sink_checkpoint(void *instance, struct stage_ctx *ctx)
 {
 	struct probe *probe = instance;
@@ -418,3 +428,10 @@ PROBE(probe_block_sink, .kind = STAGE_SINK, .threads = STAGE_BLOCKING, .run = bl
 	.worker_size = sizeof(struct probe_worker), .worker_open = worker_opened,
 	.worker_close = worker_closed);
 PROBE(probe_range, .kind = STAGE_SOURCE, .threads = STAGE_BLOCKING, .run = range_run);
+PROBE(probe_batch_sink, .kind = STAGE_SINK, .threads = STAGE_BLOCKING, .run = block_sink_run,
+	.run_batch = batch_sink_run, .open = sink_open, .checkpoint = block_sink_checkpoint,
+	.report = sink_report, .worker_size = sizeof(struct probe_worker),
+	.worker_open = worker_opened, .worker_close = worker_closed);
+PROBE(probe_quick_sink, .kind = STAGE_SINK, .threads = STAGE_SERIAL, .run = sink_run,
+	.run_batch = batch_sink_run, .batch_items = 7, .open = sink_open,
+	.checkpoint = sink_checkpoint, .report = sink_report);

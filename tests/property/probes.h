@@ -12,6 +12,7 @@
  *	probe_hang_…  by the item's hash: passes, or waits until it is cancelled
  *	probe_sink    adds up hashes; some items fail
  *	probe_block_sink  the same, blocking: now and then after a moment
+ *	probe_batch_sink, probe_quick_sink  the same with run_batch, blocking and not
  *	probe_range   a blocking source of `k` items; now and then it takes a moment
  *
  * All take the same parameters. `slot` names a switch: while probe_healed[slot] is set, nothing
