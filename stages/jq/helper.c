@@ -225,7 +225,7 @@ static void confine(rlim_t memory)
 	prctl(PR_SET_NAME, "leat-jq");
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_FSIZE, 0);
-	limit(RLIMIT_AS, mapped + memory);
+	limit(RLIMIT_AS, mapped + JQ_OWN_BYTES + memory);
 	limit(RLIMIT_NOFILE, 1); /* what is open stays so; nothing else can be opened */
 	filter_calls();
 }

@@ -32,6 +32,7 @@ struct jq_head {
 #define JQ_NOMEM  3
 #define JQ_BROKEN 4 /* it cannot confine itself, or hears nonsense */
 
+#define JQ_OWN_BYTES   (8u << 20) /* what compiling takes */
 #define JQ_IDLE_MS     10000
 #define JQ_COMPILE_MS  500
 #define JQ_OUTPUT_MAX  (16u << 20) /* that come out of an item */
