@@ -1,5 +1,6 @@
 #include "engine/stages_life.h"
 
+#include "base/role.h"
 #include "engine/ctx.h"
 #include "engine/internal.h"
 
@@ -120,7 +121,8 @@ static void end_task(struct task *task)
 
 void stages_life_end(struct pipeline *pipeline)
 {
-	if (!has_close(pipeline)) {
+	/* On a thread that may sleep it may take its time, and holds up nobody. */
+	if (!has_close(pipeline) || role_current == ROLE_BLOCKING) {
 		end(pipeline);
 		return;
 	}

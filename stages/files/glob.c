@@ -159,13 +159,12 @@ static const char *check_name(const char *at, size_t len)
 		return "must have a name between two '/', and none of them at an end";
 	if ((len == 1 && at[0] == '.') || (len == 2 && at[0] == '.' && at[1] == '.'))
 		return "must not have '.' or '..' in it: it stays in its root";
-	for (; at < end; at++) {
+	while (at < end) {
 		if ((unsigned char)*at < 0x20)
 			return "must not have control characters in it";
-		if (*at == '[' && (at = set_end(at + 1, end)) == NULL)
+		at = *at == '[' ? set_end(at + 1, end) : at + 1;
+		if (at == NULL)
 			return "has a '[' without its ']'";
-		if (at == end)
-			break;
 	}
 	return NULL;
 }

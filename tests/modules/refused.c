@@ -63,6 +63,9 @@ const struct stage leat_stage = {
 	.summary = "Never loaded",
 #ifdef WRONG_KIND
 	.kind = 9,
+#elif defined WRONG_ASYNC
+	.kind = STAGE_SINK,
+	.threads = STAGE_ASYNC,
 #endif
 	.instance_size = sizeof(struct refused),
 	.params = refused_params,

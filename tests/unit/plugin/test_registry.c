@@ -108,6 +108,8 @@ Test(registry, what_is_wrong_is_refused_with_the_reason_and_the_rest_serves)
 		{ "wrong-abi.so",
 			"it was built for stage ABI 3, this leat knows 2: use a newer leat, or "
 			"build the stage with this one's stage.h" },
+		{ "wrong-async.so",
+			"a source or a sink cannot be async; make it blocking, then it may wait" },
 		{ "wrong-default.so",
 			"the default of its parameter 'number' is not a value of its type" },
 		{ "wrong-kind.so", "its kind or its threads is none we know" },
@@ -128,7 +130,7 @@ Test(registry, what_is_wrong_is_refused_with_the_reason_and_the_rest_serves)
 	cr_assert(registry_load_dir(registry, TEST_MODULES "/refused", &err) == 0, "%s",
 		err.text);
 	refused = registry_refused(registry);
-	cr_expect(json_array_size(refused) == 13);
+	cr_expect(json_array_size(refused) == 14);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		cr_expect_str_eq(reason_of(refused, rows[i].file), rows[i].reason);
 	cr_expect(strstr(reason_of(refused, "wrong-size.so"), "built with a newer stage.h") !=
