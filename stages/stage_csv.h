@@ -158,6 +158,15 @@ static inline void stage_csv_feed(struct stage_csv *csv, const char *bytes, size
 	csv->end = len == 0 ? bytes : bytes + len; /* which may be NULL then */
 }
 
+/* Another text with the same columns, which it does not name itself. */
+static inline void stage_csv_again(struct stage_csv *csv)
+{
+	csv->carry.len = 0;
+	csv->rows = csv->line = csv->row_line = 0;
+	csv->place = STAGE_CSV_FRONT;
+	csv->begun = csv->skipping = csv->bom_known = csv->ended = csv->broken = false;
+}
+
 /* There is no more: the last row needs no line end. */
 static inline void stage_csv_end(struct stage_csv *csv)
 {

@@ -11,8 +11,8 @@
 #include "plugin/registry.h"
 #include "support/stage_cases.h"
 
-static const char *const builtins[] = { "aggregate", "explode", "fail", "files", "filter", "jq",
-	"pass", "pick", "range", "sha256", "sleep" };
+static const char *const builtins[] = { "aggregate", "csv", "explode", "fail", "files",
+	"filter", "jq", "pass", "pick", "range", "sha256", "sleep" };
 
 /* Those that want a server around them; tests/api and the folders beside it drive them. Ends
  * with NULL. */
@@ -25,7 +25,7 @@ static const struct example {
 } examples[] = { { "orders", "orders" }, { "orders-jansson", "orders" } };
 
 /* A parameter that held a pointer would crash in PIE builds: these are indices. */
-static int numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
+static int numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 _Static_assert(ARRAY_SIZE(numbers) >= ARRAY_SIZE(builtins), "one number a stage");
 
 static void run_cases(const struct stage *stage, const char *folder, const char *name)
