@@ -29,6 +29,11 @@ static const struct command commands[] = {
 	{ "health", "ask a server whether it lives", command_health },
 };
 
+/* What the program starts of itself: no command for people, nowhere shown. */
+static const struct command hidden[] = {
+	{ "stage-host", "run a stage for a server", command_stage_host },
+};
+
 static int usage(FILE *out, int code)
 {
 	fprintf(out, "Usage: leat COMMAND [OPTION...]\n\n"
@@ -50,6 +55,14 @@ static const struct command *find(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
+	return NULL;
+}
+
+static const struct command *find_hidden(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+		if (strcmp(hidden[i].name, name) == 0)
+			return &hidden[i];
 	return NULL;
 }
 
@@ -103,5 +116,7 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	command = find(argv[1]);
+	if (command == NULL)
+		command = find_hidden(argv[1]);
 	return command != NULL ? command->run(argc - 1, argv + 1) : no_such_command(argv[1]);
 }

@@ -11,6 +11,7 @@ static const char *const names[] = {
 	[ROLE_BLOCKING] = "leat-block",
 	[ROLE_COMMIT] = "leat-commit",
 	[ROLE_READER] = "leat-reader",
+	[ROLE_SPAWNER] = "leat-spawner",
 };
 
 void role_enter(enum role role)

@@ -18,6 +18,7 @@ enum role {
 	ROLE_BLOCKING, /* runs one blocking stage's code */
 	ROLE_COMMIT,   /* the only writer of the ledger */
 	ROLE_READER,   /* libuv's pool: reads of the ledger for the loop */
+	ROLE_SPAWNER,  /* starts the processes of isolated stages */
 };
 
 extern _Thread_local enum role role_current;

@@ -84,6 +84,10 @@ static int load_all(
 	for (unsigned i = 0; i < settings->stages.count; i++)
 		if (registry_load_dir(registry, settings->stages.items[i], err) < 0)
 			return -1;
+	for (unsigned i = 0; i < settings->stages_isolated.count; i++)
+		if (registry_load_isolated_dir(
+			    registry, settings->stages_isolated.items[i], err) < 0)
+			return -1;
 	if (load_beside(registry, err) < 0 || load_if_there(registry, LEAT_STAGES_DIR, err) < 0)
 		return -1;
 	return registry_load_config(registry,

@@ -96,6 +96,7 @@ void settings_done(struct settings *settings)
 	mem_free(settings->log_level);
 	mem_free(settings->access_log);
 	folders_clear(&settings->stages);
+	folders_clear(&settings->stages_isolated);
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)
 		mem_free(settings->origins[i].from);
 	*settings = (struct settings){ 0 };

@@ -63,7 +63,7 @@ struct settings {
 	struct folders {
 		unsigned count;
 		char *items[FOLDERS_MAX];
-	} stages;
+	} stages, stages_isolated;
 	char *stages_d; /* "": none */
 	uint64_t map_bytes, drain_ms, idle_timeout_ms, ratio_max;
 	char *log, *log_level, *access_log;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/role.h"
 #include "engine/batch.h"
+#include "engine/isolated.h"
 
 #define BATCH_MAX   2048
 #define CHAIN_MAX   8
@@ -12,9 +13,11 @@
 #define FIRST_BATCH 32              /* while a stage's speed is not known */
 #define SLOW_NS     10000           /* an item is worth a look at the clock of its own */
 
-/* What became of an item of a step: n >= 0 outputs, or one of these. */
-#define UNTOUCHED -1
+/* What became of an item of a step: n >= 0 outputs, or one of these. Of failures the first has
+ * the verdict 0, the one below it 1, and so on; there may be no memory for it. */
+#define UNTOUCHED ISOLATED_LEFT
 #define FAILED    -2
+#define NO_REASON INT32_MIN
 
 /* One stage's part of an activation. */
 struct step {
@@ -26,7 +29,7 @@ struct step {
 	uint64_t ns;
 	struct emitter emitter;
 	struct stage_ctx ctx;
-	struct verdict *verdicts; /* of failed items, in order */
+	struct verdict *verdicts; /* of failed items */
 	unsigned verdict_count, verdict_capacity;
 	bool opened; /* a worker could be had */
 	bool slow;   /* as measured so far: look at the clock after each item */
@@ -105,7 +108,11 @@ static uint32_t batch_size(const struct stage_run *run, uint64_t room)
 	if (run->ns_per_item > 0)
 		size = MAX(TARGET_NS / run->ns_per_item, 1ull);
 	others = MIN(stage_run_capacity(run), (uint64_t)run->workers) - run->active;
-	if (run->ns_per_item > SLOW_NS && others > 1)
+	/* A process may be long in starting, and an item in it; so may each be until it is
+	 * known. */
+	if ((run->ns_per_item > SLOW_NS ||
+		    (stage_run_isolated(run) && run->ns_per_item == 0)) &&
+		others > 1)
 		size = MIN(size, MAX(run->queue.count / others, 1ull));
 	size = MIN(size, (uint64_t)BATCH_MAX);
 	size = MIN(MAX(size, (uint64_t)run->batch_max), room);
@@ -119,10 +126,11 @@ static bool fusible(const struct pipeline *pipeline, const struct stage_run *run
 {
 	const struct stage_run *next = run + 1;
 
-	return run->index + 1 < pipeline->end && runs_here(next) && !run->def->scaled &&
-	       !next->def->scaled && run->workers == 1 && next->workers == 1 &&
-	       next->active == 0 && next->queue.count == 0 && next->def->rate_per_s <= 0 &&
-	       next->def->batch_wait_ms == 0 && run->overflow.count == run->overflow_at &&
+	return run->index + 1 < pipeline->end && runs_here(run) && runs_here(next) &&
+	       !run->def->scaled && !next->def->scaled && run->workers == 1 &&
+	       next->workers == 1 && next->active == 0 && next->queue.count == 0 &&
+	       next->def->rate_per_s <= 0 && next->def->batch_wait_ms == 0 &&
+	       run->overflow.count == run->overflow_at &&
 	       pipeline_downstream_room(pipeline, next) > 0;
 }
 
@@ -180,16 +188,13 @@ static void count_begun(struct pipeline *pipeline, struct item *items, uint32_t 
 	}
 }
 
-bool activation_begin(struct executor *executor, struct pipeline *pipeline)
+static bool begin(
+	struct executor *executor, struct stage_run *run, uint64_t room, uint64_t now_ns)
 {
-	uint64_t now_ns = clock_mono_ns(), room = 0;
-	struct stage_run *run = choose(pipeline, now_ns, &room);
+	struct pipeline *pipeline = run->pipeline;
 	struct step *step = &executor->steps[0];
-	uint32_t size;
+	uint32_t size = batch_size(run, room);
 
-	if (run == NULL)
-		return false;
-	size = batch_size(run, room);
 	if (step_reserve(&step->in, size) < 0)
 		return false;
 	size = (uint32_t)stage_run_take_tokens(run, size, now_ns);
@@ -203,6 +208,22 @@ bool activation_begin(struct executor *executor, struct pipeline *pipeline)
 	executor->started_ns = now_ns;
 	pipeline->in_hand++;
 	return true;
+}
+
+bool activation_begin(struct executor *executor, struct pipeline *pipeline)
+{
+	uint64_t now_ns = clock_mono_ns(), room = 0;
+	struct stage_run *run = choose(pipeline, now_ns, &room);
+
+	return run != NULL && begin(executor, run, room, now_ns);
+}
+
+bool activation_begin_stage(struct executor *executor, struct stage_run *run)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t room = pipeline_startable(run->pipeline, run, now_ns);
+
+	return room > 0 && begin(executor, run, room, now_ns);
 }
 
 /* ---- run ---- */
@@ -223,12 +244,13 @@ static int reserve_verdicts(struct step *step, unsigned more)
 	return 0;
 }
 
-static void note_failure(struct step *step, const struct verdict *verdict)
+/* Keep the reason; what the item's outcome then is. UNTOUCHED without memory. */
+static int32_t keep_verdict(struct step *step, const struct verdict *verdict)
 {
-	if (reserve_verdicts(step, 1) < 0) /* it stays untouched and runs again */
-		return;
-	step->verdicts[step->verdict_count++] = *verdict;
-	step->outcome[step->done] = FAILED;
+	if (reserve_verdicts(step, 1) < 0)
+		return UNTOUCHED;
+	step->verdicts[step->verdict_count] = *verdict;
+	return FAILED - (int32_t)step->verdict_count++;
 }
 
 static void set_deadline(struct step *step)
@@ -261,11 +283,8 @@ static void run_item(struct step *step, const struct item *item)
 	if (is_late(step))
 		result = STAGE_FAILED;
 	n = ctx_end(ctx, result);
-	step->outcome[step->done] = (int32_t)n;
-	if (n < 0) {
-		step->outcome[step->done] = UNTOUCHED;
-		note_failure(step, &ctx->verdict);
-	}
+	/* Without memory for its reason it stays untouched and runs again. */
+	step->outcome[step->done] = n >= 0 ? (int32_t)n : keep_verdict(step, &ctx->verdict);
 	if (step->outcome[step->done] != UNTOUCHED)
 		step->done++;
 }
@@ -292,7 +311,8 @@ static void run_batch(struct step *step, uint64_t room)
 	batch_end(&step->batch, ctx, result, &step->outcome[step->done]);
 	for (unsigned at = 0; at < count; at++, step->done++)
 		if (step->outcome[step->done] < 0)
-			note_failure(step, &step->batch.ctxs[at].verdict);
+			step->outcome[step->done] =
+				keep_verdict(step, &step->batch.ctxs[at].verdict);
 }
 
 static int step_prepare(struct step *step)
@@ -311,6 +331,31 @@ static int step_prepare(struct step *step)
 	return 0;
 }
 
+/* An isolated stage's item has come to its end, in whatever order. */
+static void settle(void *arg, uint32_t index, int64_t n)
+{
+	struct step *step = arg;
+
+	step->outcome[index] = n >= 0 ? (int32_t)n : keep_verdict(step, &step->ctx.verdict);
+	if (step->outcome[index] == UNTOUCHED)
+		step->outcome[index] = NO_REASON;
+}
+
+static void run_isolated(struct step *step, uint64_t room)
+{
+	struct isolated_work work = { .ctx = &step->ctx,
+		.items = step->in.at,
+		.count = step->in.count,
+		.room = room,
+		.outcome = step->outcome,
+		.settle = settle,
+		.arg = step };
+
+	for (uint32_t at = 0; at < step->in.count; at++)
+		step->outcome[at] = UNTOUCHED;
+	step->done = isolated_work_on(&work);
+}
+
 /* Run the stage over its batch until it ends, the room does, or the time does. */
 static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 {
@@ -322,12 +367,15 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 	if (worker_acquire(step->run, &step->ctx) < 0) {
 		/* Nobody can work on them: each fails with the worker's reason. */
 		for (; step->done < step->in.count; step->done++) {
-			step->outcome[step->done] = UNTOUCHED;
-			note_failure(step, &step->ctx.verdict);
+			step->outcome[step->done] = keep_verdict(step, &step->ctx.verdict);
 			if (step->outcome[step->done] == UNTOUCHED)
 				break;
 		}
 		return;
+	}
+	if (stage_run_isolated(step->run)) {
+		run_isolated(step, room);
+		stop = true;
 	}
 	while (step->done < step->in.count && !stop) {
 		uint32_t before = step->done;
@@ -384,8 +432,8 @@ static void learn_speed(struct stage_run *run, uint64_t ns, uint32_t items)
 
 static void step_outcomes(struct pipeline *pipeline, struct step *step)
 {
+	static const struct verdict no_memory = { FAILURE_TRANSIENT, "out of memory" };
 	struct stage_run *run = step->run;
-	unsigned failed = 0;
 
 	for (uint32_t at = 0; at < step->done; at++) {
 		struct item *item = &step->in.at[at];
@@ -393,11 +441,12 @@ static void step_outcomes(struct pipeline *pipeline, struct step *step)
 
 		if (n == 1) {
 			run->counts.out++;
-		} else if (n == FAILED) {
+		} else if (n <= FAILED) {
 			struct item copy = *item; /* with a reference of its own */
 
 			slab_ref_n(copy.slab, 1);
-			pipeline_failed(pipeline, run, &copy, &step->verdicts[failed++]);
+			pipeline_failed(pipeline, run, &copy,
+				n == NO_REASON ? &no_memory : &step->verdicts[FAILED - n]);
 		} else {
 			run->counts.out += (uint64_t)n;
 			run->counts.filtered += n == 0;
@@ -438,7 +487,6 @@ void activation_end(struct executor *executor)
 	struct step *first = &executor->steps[0], *last = &executor->steps[executor->count - 1];
 	uint64_t now_ns = clock_mono_ns();
 
-	assert_on(ROLE_COMPUTE);
 	pipeline->in_hand--;
 	queue_release(&first->run->queue, first->in.at, first->in.count);
 	if (last->run->index + 1 < pipeline->end)

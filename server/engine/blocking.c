@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "base/role.h"
+#include "engine/activation.h"
 #include "engine/calls.h"
 #include "engine/internal.h"
+#include "engine/isolated.h"
 #include "engine/sinks.h"
 #include "engine/sources.h"
 
@@ -56,12 +58,18 @@ static bool take_request(struct engine *engine)
 	return false;
 }
 
+/* Lock held. There are fewer workers now than when it was started. */
+static bool is_one_too_many(const struct stage_run *run)
+{
+	return run->stage->kind == STAGE_MAP && run->threads > run->workers;
+}
+
 /* Lock held. Is there something for a thread of this stage to do, and may it? */
 static bool may_go_on(struct stage_run *run)
 {
 	struct pipeline *pipeline = run->pipeline;
 
-	return !pipeline->stopped && blocking_startable(run) > 0 &&
+	return !pipeline->stopped && !is_one_too_many(run) && blocking_startable(run) > 0 &&
 	       (run->threads == 1 || atomic_load(&pipeline->engine->blocking_asked) == 0);
 }
 
@@ -74,7 +82,7 @@ static bool wait_for_work(struct stage_run *run)
 
 	run->idle_threads++;
 	while (!pipeline->stopped && timed_out == 0 && !may_go_on(run) &&
-		atomic_load(&pipeline->engine->blocking_asked) == 0)
+		!is_one_too_many(run) && atomic_load(&pipeline->engine->blocking_asked) == 0)
 		timed_out = blocking_wait(run, until_ns);
 	run->idle_threads--;
 	return may_go_on(run);
@@ -90,11 +98,30 @@ static void give_back(struct engine *engine)
 		uv_async_send(&engine->look);
 }
 
-/* Lock held, let go of meanwhile. */
-static void work_on(struct stage_run *run)
+/* A batch of an isolated stage. Lock held, let go of meanwhile. */
+static void work_isolated(struct executor *executor, struct stage_run *run)
 {
 	struct pipeline *pipeline = run->pipeline;
 
+	if (!activation_begin_stage(executor, run))
+		return;
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	activation_run(executor);
+	pipeline_lock(pipeline);
+	activation_end(executor);
+	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	pipeline_lock(pipeline);
+}
+
+/* Lock held, let go of meanwhile. `executor`: for an isolated stage. */
+static void work_on(struct executor *executor, struct stage_run *run)
+{
+	struct pipeline *pipeline = run->pipeline;
+
+	if (executor != NULL) {
+		work_isolated(executor, run);
+		return;
+	}
 	if (run != pipeline->source && run != pipeline->sink) {
 		call_run_blocking(run);
 		return;
@@ -114,14 +141,24 @@ static void *blocking_main(void *arg)
 	struct engine *engine = pipeline->engine;
 	struct stage_run *run = thread->run;
 
+	struct executor *executor = NULL;
+
 	role_enter(ROLE_BLOCKING);
 	mem_free(thread);
+	while (stage_run_isolated(run) && executor == NULL) {
+		executor = executor_new();
+		if (executor == NULL)
+			sched_yield();
+	}
 	pipeline_lock(pipeline);
 	while (wait_for_work(run))
-		work_on(run);
+		work_on(executor, run);
 	run->threads--;
 	give_back(engine);
 	pipeline_unlock(pipeline, pipeline_wake_mask(pipeline));
+	if (executor != NULL)
+		isolated_trim(run);
+	executor_free(executor);
 	/* In this order: when engine_close() sees no thread, none holds a pipeline. */
 	pipeline_unref(pipeline);
 	atomic_fetch_sub(&engine->blocking_threads, 1);

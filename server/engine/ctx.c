@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/batch.h"
 #include "engine/calls.h"
+#include "engine/hosted.h"
 
 #define SCRATCH_SIZE (32u << 10)
 #define PARTS_MAX    (1u << 20) /* items that one item may become in one stage */
@@ -249,6 +250,8 @@ int stage_cancelled(struct stage_ctx *ctx)
 {
 	if (__atomic_load_n(&ctx->run->pipeline->stopped, __ATOMIC_RELAXED))
 		return 1;
+	if (ctx->run->hosted != NULL && atomic_load(ctx->run->hosted->cancelled) != 0)
+		return 1;
 	if (ctx->call != NULL && call_is_abandoned(ctx->call))
 		return 1;
 	if (ctx->run == ctx->run->pipeline->source &&
@@ -286,12 +289,19 @@ static enum stage_result emit_item(
 	return STAGE_OK;
 }
 
+static uint64_t output_max(const struct stage_run *run)
+{
+	if (run->hosted != NULL)
+		return run->hosted->output_max;
+	if (run->pipeline->engine == NULL)
+		return UINT32_MAX / 2;
+	return engine_config(run->pipeline->engine)->output_max;
+}
+
 char *stage_reserve(struct stage_ctx *ctx, size_t len)
 {
 	struct emitter *emitter = ctx->emitter;
-	uint64_t max = ctx->run->pipeline->engine == NULL
-			       ? UINT32_MAX / 2
-			       : engine_config(ctx->run->pipeline->engine)->output_max;
+	uint64_t max = output_max(ctx->run);
 
 	if (ctx->item_bytes + len > max) {
 		ctx_fail(ctx, FAILURE_PERMANENT,
@@ -399,6 +409,10 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 		log_info("stage_log", "skipped=%u text=\"%s\"", skipped, text);
 		return;
 	}
+	if (ctx->run->hosted != NULL) {
+		hosted_log(ctx->run->hosted, skipped, text);
+		return;
+	}
 	log_info("stage_log", "job=%s trace=%.*s stage=%s skipped=%u text=\"%s\"",
 		ctx->run->pipeline->id_text, TRACE_ID_SIZE - 1,
 		traceparent == NULL ? "" : traceparent + 3, ctx->run->def->name, skipped, text);
@@ -504,5 +518,26 @@ void worker_release(struct stage_run *run, struct stage_ctx *ctx)
 	worker->next = run->idle_workers;
 	run->idle_workers = worker;
 	pthread_mutex_unlock(&run->pipeline->lock);
+	ctx->worker = NULL;
+}
+
+void worker_close_idle(struct stage_run *run, struct stage_ctx *ctx, unsigned keep)
+{
+	struct worker *worker = NULL, **end = &run->idle_workers;
+
+	pipeline_lock(run->pipeline);
+	for (; *end != NULL && keep > 0; keep--)
+		end = &(*end)->next;
+	worker = TAKE(*end);
+	pthread_mutex_unlock(&run->pipeline->lock);
+	while (worker != NULL) {
+		struct worker *next = worker->next;
+
+		ctx->worker = worker;
+		if (worker->opened && run->stage->worker_close != NULL)
+			run->stage->worker_close(run->instance, ctx);
+		mem_free(worker);
+		worker = next;
+	}
 	ctx->worker = NULL;
 }

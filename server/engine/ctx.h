@@ -78,5 +78,7 @@ void ctx_done(struct stage_ctx *ctx);
 bool worker_needed(const struct stage *stage);
 int worker_acquire(struct stage_run *run, struct stage_ctx *ctx);
 void worker_release(struct stage_run *run, struct stage_ctx *ctx);
+/* Close those that nobody has, but for so many. */
+void worker_close_idle(struct stage_run *run, struct stage_ctx *ctx, unsigned keep);
 
 #endif

@@ -24,6 +24,8 @@ const struct engine_config engine_config_default = {
 	.jobs_max = 10000,
 	.cache_max = 1000,
 	.keys_max = 10000,
+	.isolated_memory = 1024 * MIB,
+	.isolated_timeout_ms = 60000,
 };
 
 /* ---- the table of jobs ---- */
@@ -199,6 +201,7 @@ static void init_lists(struct engine *engine)
 	list_init(&engine->touched_jobs);
 	list_init(&engine->touched_inputs);
 	pthread_mutex_init(&engine->loop_lock, NULL);
+	spawner_init(&engine->spawner);
 	pthread_mutex_init(&engine->dirty_lock, NULL);
 }
 
@@ -371,6 +374,7 @@ bool engine_close(struct engine *engine)
 	}
 	if (engine->scheduler != NULL)
 		scheduler_free(engine->scheduler);
+	spawner_done(&engine->spawner);
 	pthread_mutex_destroy(&engine->loop_lock);
 	pthread_mutex_destroy(&engine->dirty_lock);
 	totals_done(&engine->totals);

@@ -38,11 +38,14 @@ struct engine_config {
 	uint64_t hot_bytes;  /* input a job keeps in memory before its first queue; 2 MiB */
 	uint64_t stall_ms;   /* no item moved for that long: stalled; default 60,000 */
 	uint64_t flush_ms;   /* results wait at most this long for company; default 50 */
-	uint64_t reserve_bytes; /* of the ledger, kept for what was accepted; default 1/16 of
-				   max */
-	unsigned jobs_max;      /* that are not done; default 10,000 */
-	unsigned cache_max;     /* done jobs kept in memory; default 1,000 */
-	unsigned keys_max;      /* idempotency keys a job; default 10,000 */
+	uint64_t reserve_bytes;   /* of the ledger, kept for what was accepted; default 1/16 of
+				     max */
+	unsigned jobs_max;        /* that are not done; default 10,000 */
+	unsigned cache_max;       /* done jobs kept in memory; default 1,000 */
+	unsigned keys_max;        /* idempotency keys a job; default 10,000 */
+	uint64_t isolated_memory; /* of a process of an isolated stage; 0: no bound; 1 GiB */
+	uint64_t isolated_timeout_ms; /* its items', where the job says nothing; 0: none */
+	const char *isolated_program; /* that is run as one; NULL: the program itself */
 	struct definition_rules rules;
 };
 extern const struct engine_config engine_config_default;

@@ -14,6 +14,7 @@
 #include "engine/pipeline.h"
 #include "engine/scheduler.h"
 #include "engine/states.h"
+#include "isolate/spawner.h"
 #include "ledger/committer.h"
 
 #define TICK_MS 250
@@ -83,6 +84,7 @@ struct engine {
 	struct registry *registry;
 	struct committer *committer;
 	struct scheduler *scheduler;
+	struct spawner spawner; /* of isolated stages */
 
 	struct job *jobs[JOB_CHAINS]; /* live and cached, by id */
 	struct list live, cache;      /* not done; done, oldest first */

@@ -6,6 +6,7 @@
 #include "engine/calls.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
+#include "engine/isolated.h"
 #include "engine/sinks.h"
 #include "engine/sources.h"
 #include "engine/stages_life.h"
@@ -34,6 +35,13 @@ void items_done(struct items *items)
 
 /* ---- life ---- */
 
+/* What stands in for a stage that is not installed here stays, to say so. */
+static bool runs_isolated(const struct pipeline *pipeline, const struct stage_def *def)
+{
+	return def->isolation == ISOLATION_PROCESS &&
+	       registry_find(pipeline->engine->registry, def->stage->name) == def->stage;
+}
+
 static void stage_run_init(struct pipeline *pipeline, unsigned index)
 {
 	struct stage_run *run = &pipeline->stages[index];
@@ -41,10 +49,10 @@ static void stage_run_init(struct pipeline *pipeline, unsigned index)
 	run->pipeline = pipeline;
 	run->index = index;
 	run->def = &pipeline->def->stages[index];
-	run->stage = run->def->stage;
+	run->stage = runs_isolated(pipeline, run->def) ? &isolated_stage : run->def->stage;
 	run->workers = run->def->workers;
 	run->batch_max = stage_run_batch_max(run);
-	run->totals = totals_of(&pipeline->engine->totals, run->stage);
+	run->totals = totals_of(&pipeline->engine->totals, run->def->stage);
 	run->usage.last_ns = clock_mono_ns();
 	run->tokens_ns = run->usage.last_ns;
 	run->tokens = 1;
@@ -185,6 +193,7 @@ void pipeline_stop(struct pipeline *pipeline)
 	__atomic_store_n(&pipeline->stopped, true, __ATOMIC_RELAXED);
 	for (unsigned at = 0; at < pipeline->count; at++)
 		pthread_cond_broadcast(&pipeline->stages[at].work);
+	isolated_stop(pipeline);
 }
 
 void pipeline_drain(struct pipeline *pipeline)

@@ -36,6 +36,8 @@
 
 struct call;
 struct call_kit;
+struct hosted;
+struct isolated;
 struct flush;
 struct pipeline;
 struct scheduler;
@@ -101,6 +103,7 @@ struct stage_run {
 	double tokens;             /* rate */
 	uint64_t tokens_ns;
 
+	const struct hosted *hosted;    /* in a host process (hosted.h); else NULL */
 	unsigned batch_max;      /* items of one call of run_batch; 0: they come one by one */
 	uint64_t batch_since_ns; /* the queue has less than that since; 0: it waits for none */
 	struct call_kit *kits;   /* of calls of many items, to be used again */
@@ -109,6 +112,7 @@ struct stage_run {
 	unsigned threads, idle_threads; /* blocking */
 	pthread_cond_t work;            /* blocking: a thread may find something */
 	bool backing_off;               /* a blocking sink waits for its next attempt */
+	struct isolated *isolated;      /* its processes, once it is open; NULL: it has none */
 	bool asked;                     /* loop's: for a thread, beyond blocking_max */
 };
 

@@ -5,6 +5,12 @@
 #include "base/clock.h"
 #include "engine/internal.h"
 
+/* Also where it runs isolated, and another stage stands in for it. */
+static bool is_serial(const struct stage_run *run)
+{
+	return run->def->stage->threads == STAGE_SERIAL;
+}
+
 struct stage_counts stage_run_counts(const struct stage_run *run)
 {
 	struct stage_counts counts = run->counts;
@@ -68,11 +74,9 @@ uint64_t stage_run_capacity(const struct stage_run *run)
 {
 	unsigned threads = scheduler_threads(run->pipeline->engine->scheduler);
 
-	if (run->stage->kind != STAGE_MAP)
+	if (run->stage->kind != STAGE_MAP || is_serial(run))
 		return 1;
 	switch (run->stage->threads) {
-	case STAGE_SERIAL:
-		return 1;
 	case STAGE_PARALLEL:
 		return MIN(run->workers, threads);
 	default:
@@ -187,9 +191,7 @@ static bool batch_is_due(struct stage_run *run, uint64_t now_ns)
 
 uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, uint64_t now_ns)
 {
-	uint64_t most = run->stage->threads == STAGE_SERIAL
-				? 1
-				: (uint64_t)run->workers * MAX(run->per_worker, 1u);
+	uint64_t most = is_serial(run) ? 1 : (uint64_t)run->workers * MAX(run->per_worker, 1u);
 	uint64_t room;
 
 	if (run->queue.count == 0 || run->active >= most || pipeline->paused ||

@@ -37,7 +37,7 @@ static int open_stage(
 	if (params_fill(run->stage, run->def->params, run->instance, &run->params, err) < 0)
 		return -1;
 	if (run->pipeline->engine != NULL)
-		run->config = registry_config(run->pipeline->engine->registry, run->stage);
+		run->config = registry_config(run->pipeline->engine->registry, run->def->stage);
 	run->opened = true;
 	if (run->stage->kind != STAGE_MAP) {
 		ctx.state = state;
@@ -78,16 +78,7 @@ static void close_stage(struct stage_run *run)
 	struct emitter emitter = { 0 };
 	struct stage_ctx ctx = { .run = run, .emitter = &emitter };
 
-	while (run->idle_workers != NULL) {
-		struct worker *worker = run->idle_workers;
-
-		run->idle_workers = worker->next;
-		ctx.worker = worker;
-		if (worker->opened && run->stage->worker_close != NULL)
-			run->stage->worker_close(run->instance, &ctx);
-		mem_free(worker);
-	}
-	ctx.worker = NULL;
+	worker_close_idle(run, &ctx, 0);
 	if (run->opened && run->stage->close != NULL)
 		run->stage->close(run->instance, &ctx);
 	params_store_free(run->params);

@@ -46,9 +46,8 @@ uint64_t confine_memory_used(int statm)
 {
 	unsigned long long fields[STATM_FIELDS];
 
-	return read_statm(statm, fields)
-		       ? fields[STATM_DATA] * (uint64_t)sysconf(_SC_PAGESIZE)
-		       : 0;
+	return read_statm(statm, fields) ? fields[STATM_DATA] * (uint64_t)sysconf(_SC_PAGESIZE)
+					 : 0;
 }
 
 static void limit(int resource, uint64_t value)
@@ -86,21 +85,78 @@ void confine_memory(uint64_t bytes)
 /* Names, not numbers: not every machine and every libseccomp knows all of them. */
 static const char *const refused[] = {
 	/* other programs and processes */
-	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv",
-	"process_vm_writev", "process_madvise", "pidfd_getfd", "pidfd_send_signal", "kcmp",
-	"tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+	"execve",
+	"execveat",
+	"fork",
+	"vfork",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"process_madvise",
+	"pidfd_getfd",
+	"pidfd_send_signal",
+	"kcmp",
+	"tkill",
+	"rt_sigqueueinfo",
+	"rt_tgsigqueueinfo",
 	/* file systems and namespaces */
-	"mount", "umount", "umount2", "pivot_root", "chroot", "move_mount", "fsopen",
-	"fsconfig", "fsmount", "fspick", "open_tree", "mount_setattr", "setns", "unshare",
-	"quotactl", "swapon", "swapoff", "open_by_handle_at", "name_to_handle_at", "fanotify_init",
+	"mount",
+	"umount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"move_mount",
+	"fsopen",
+	"fsconfig",
+	"fsmount",
+	"fspick",
+	"open_tree",
+	"mount_setattr",
+	"setns",
+	"unshare",
+	"quotactl",
+	"swapon",
+	"swapoff",
+	"open_by_handle_at",
+	"name_to_handle_at",
+	"fanotify_init",
 	/* the kernel and the machine */
-	"bpf", "perf_event_open", "userfaultfd", "init_module", "finit_module", "delete_module",
-	"kexec_load", "kexec_file_load", "reboot", "syslog", "acct", "iopl", "ioperm",
-	"settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
-	"setdomainname", "lookup_dcookie", "nfsservctl", "vhangup",
+	"bpf",
+	"perf_event_open",
+	"userfaultfd",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"kexec_load",
+	"kexec_file_load",
+	"reboot",
+	"syslog",
+	"acct",
+	"iopl",
+	"ioperm",
+	"settimeofday",
+	"clock_settime",
+	"clock_adjtime",
+	"adjtimex",
+	"sethostname",
+	"setdomainname",
+	"lookup_dcookie",
+	"nfsservctl",
+	"vhangup",
 	/* keys, users */
-	"add_key", "request_key", "keyctl", "setuid", "setgid", "setreuid", "setregid",
-	"setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset",
+	"add_key",
+	"request_key",
+	"keyctl",
+	"setuid",
+	"setgid",
+	"setreuid",
+	"setregid",
+	"setresuid",
+	"setresgid",
+	"setfsuid",
+	"setfsgid",
+	"setgroups",
+	"capset",
 };
 
 static int refuse(scmp_filter_ctx filter, const char *name)

@@ -60,7 +60,7 @@ static int fail(struct error *err, const char *what)
 static int spawn(struct host *host, struct spawner *spawner, const char *program,
 	const char *name, struct error *err)
 {
-	char *argv[] = { "leat", "stage-host", (char *)(uintptr_t)name, NULL };
+	const char *argv[] = { "leat", "stage-host", name, NULL };
 	int fds[SPAWN_FDS] = { -1, -1, host->share.report_fd };
 	int result = -1;
 
@@ -70,7 +70,8 @@ static int spawn(struct host *host, struct spawner *spawner, const char *program
 	if (fds[1] < 0) {
 		fail(err, "/proc/self/fd");
 	} else {
-		result = spawner_spawn(spawner, program, argv, fds, &host->pid, err);
+		result = spawner_spawn(
+			spawner, program, (char *const *)argv, fds, &host->pid, err);
 		close(fds[1]);
 	}
 	close(fds[0]);
@@ -134,6 +135,16 @@ static int receive(struct host *host)
 	}
 }
 
+bool host_is_quiet(struct host *host)
+{
+	int word;
+
+	do
+		word = receive(host);
+	while (word == HOST_LOG);
+	return word == 0;
+}
+
 static int wait_ms(uint64_t until_ns)
 {
 	uint64_t now_ns;
@@ -177,16 +188,22 @@ void host_stir(struct host *host)
 
 /* ---- the end ---- */
 
+int host_kill(struct host *host)
+{
+	if (!host_is_running(host))
+		return host->status;
+	/* Where it is dead already this changes nothing, also not what it died of. */
+	kill(host->pid, SIGKILL);
+	while (waitpid(host->pid, &host->status, 0) < 0 && errno == EINTR)
+		;
+	host->dead = true;
+	return host->status;
+}
+
 int host_end(struct host *host)
 {
-	int status = 0;
+	int status = host_kill(host);
 
-	if (host->pid != 0) {
-		/* Where it is dead already this changes nothing, also not what it died of. */
-		kill(host->pid, SIGKILL);
-		while (waitpid(host->pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
 	if (host->socket >= 0)
 		close(host->socket);
 	if (host->stir >= 0)

@@ -13,7 +13,7 @@
 
 #define PAGE       ((size_t)4096)
 #define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define FD_LOW     16       /* above those that a host is given as 0 to 5 */
+#define FD_LOW     16         /* above those that a host is given as 0 to 5 */
 #define KEEP_BYTES (2u << 20) /* of texts that stay in memory between batches */
 
 static size_t pages(size_t bytes)

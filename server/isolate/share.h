@@ -1,8 +1,8 @@
 /*
  * share: the memory that the server and one host process have in common.
  *
- *	order   written by the server, mapped read-only in the host: a batch of items and their texts
- *	report  written by the host: what became of each item, and the texts that were emitted
+ *	order   written by the server, mapped read-only in the host: a batch of items and their
+ *texts report  written by the host: what became of each item, and the texts that were emitted
  *
  * Each is a sealed memfd: a host can neither write over what it was given nor shrink a file
  * under the server's feet (SIGBUS). What stands in a report was written by code that may do
@@ -24,11 +24,11 @@
 
 #include "base/error.h"
 
-#define SHARE_ITEMS_MAX   512         /* in a batch */
+#define SHARE_ITEMS_MAX   512          /* in a batch */
 #define SHARE_TEXT_SOFT   (512u << 10) /* a batch is full when its texts come to so much */
-#define SHARE_PIECES_SOFT 8192        /* or to so many emitted items */
-#define SHARE_PIECES_MAX  (1u << 20)  /* of one item, beyond that */
-#define SHARE_HEAD        64          /* in front of each region of texts: its user's */
+#define SHARE_PIECES_SOFT 8192         /* or to so many emitted items */
+#define SHARE_PIECES_MAX  (1u << 20)   /* of one item, beyond that */
+#define SHARE_HEAD        64           /* in front of each region of texts: its user's */
 #define SHARE_WHY_MAX     304
 
 struct share_item {
@@ -68,8 +68,8 @@ struct share_piece {
 #define SHARE_INPUT UINT32_MAX
 
 struct share_report {
-	_Atomic uint32_t ended;   /* items of the batch that have an outcome */
-	_Atomic uint32_t current; /* 1 + index of the item in hand; 0: none */
+	_Atomic uint32_t ended;    /* items of the batch that have an outcome */
+	_Atomic uint32_t current;  /* 1 + index of the item in hand; 0: none */
 	_Atomic uint64_t began_ns; /* when it was begun (CLOCK_MONOTONIC) */
 	uint32_t stop;             /* enum share_stop */
 	struct share_outcome outcomes[SHARE_ITEMS_MAX];
@@ -81,9 +81,9 @@ struct share {
 	int order_fd, report_fd;
 	struct share_order *order;
 	struct share_report *report;
-	char *order_texts, *report_texts; /* each with SHARE_HEAD bytes in front */
-	uint32_t order_size, report_size; /* of the texts */
-	size_t order_bytes, report_bytes; /* of the mappings */
+	char *order_texts, *report_texts;   /* each with SHARE_HEAD bytes in front */
+	uint32_t order_size, report_size;   /* of the texts */
+	size_t order_bytes, report_bytes;   /* of the mappings */
 	bool order_swollen, report_swollen; /* large items have left pages behind */
 };
 

@@ -127,9 +127,8 @@ void spawner_done(struct spawner *spawner)
 /* Lock held. */
 static int start_thread(struct spawner *spawner)
 {
-	int err = spawner->started
-			  ? 0
-			  : role_start_thread(&spawner->thread, spawner_main, spawner);
+	int err = spawner->started ? 0
+				   : role_start_thread(&spawner->thread, spawner_main, spawner);
 
 	spawner->started |= err == 0;
 	return err;
@@ -153,7 +152,8 @@ int spawner_spawn(struct spawner *spawner, const char *program, char *const argv
 	}
 	pthread_mutex_unlock(&spawner->lock);
 	if (request.result != 0)
-		return error_set(err, ERR_INTERNAL, "a process for the stage cannot be started: %s",
+		return error_set(err, ERR_INTERNAL,
+			"a process for the stage cannot be started: %s",
 			strerror(request.result));
 	*ret_pid = request.pid;
 	return 0;

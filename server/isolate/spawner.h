@@ -33,7 +33,8 @@ void spawner_done(struct spawner *spawner);
 
 /*
  * Run `program` in a process group of its own: stdin is /dev/null, stdout is stderr, and
- * fds[0] to fds[2] are its descriptors 3 to 5. Nothing else is passed on. `argv` ends with NULL.
+ * fds[0] to fds[2] are its descriptors 3 to 5. Nothing else is passed on. `argv` ends with
+ * NULL.
  */
 int spawner_spawn(struct spawner *spawner, const char *program, char *const argv[],
 	const int fds[static SPAWN_FDS], pid_t *ret_pid, struct error *err);

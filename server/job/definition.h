@@ -22,6 +22,7 @@
 #define DEFINITION_WORKERS_MAX 10000
 #define DEFINITION_BATCH_MAX   10000
 
+enum isolation { ISOLATION_NONE, ISOLATION_PROCESS };
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_DROP, ON_ERROR_FAIL };
 
 struct stage_def {
@@ -38,6 +39,8 @@ struct stage_def {
 	double rate_per_s;      /* 0: none */
 	unsigned batch_items;   /* that a call waits for and takes; 0: the job says nothing */
 	uint64_t batch_wait_ms; /* how long it waits for them */
+	enum isolation isolation;
+	bool isolation_said; /* the job says so, whatever the server presets */
 };
 
 struct job_limits {
@@ -95,7 +98,12 @@ struct catalog {
 	 * with every default filled in, NULL when there was a mistake. */
 	json_t *(*check_params)(const struct catalog *catalog, const struct stage *stage,
 		const json_t *params, const char *pointer, struct mistakes *mistakes);
+	/* Does it run in a process of its own where the job says nothing? NULL: none does. */
+	bool (*isolated)(const struct catalog *catalog, const struct stage *stage);
 };
+
+/* Why a stage cannot run in a process of its own; NULL: it can. */
+const char *stage_not_isolated(const struct stage *stage);
 
 /* Returns -1 with ERR_DEFINITION (see `mistakes`) or ERR_NO_MEMORY. Owner of *ret: caller. */
 int definition_parse(const json_t *root, const struct catalog *catalog,

@@ -33,6 +33,8 @@ extern const char *const order_words[];    /* by `ordered` */
 extern const char *const on_error_words[]; /* by enum on_error */
 
 /* One element of `stages` but for its name; 0, or -1 when a mistake was added. */
+extern const char *const isolation_words[];
+
 int stage_def_parse(const json_t *value, const char *pointer, const struct catalog *catalog,
 	const struct definition_rules *rules, struct mistakes *mistakes, struct stage_def *ret);
 void stage_def_done(struct stage_def *stage);

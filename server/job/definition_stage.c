@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 static const char *const stage_fields[] = { "use", "name", "params", "workers", "scaled",
-	"queue", "timeout_ms", "retry", "on_error", "rate", "batch", NULL };
+	"queue", "timeout_ms", "retry", "on_error", "rate", "batch", "isolation", NULL };
 static const char *const queue_fields[] = { "items", "bytes", NULL };
 static const char *const retry_fields[] = { "attempts", "backoff_ms", "max_backoff_ms", NULL };
 static const char *const rate_fields[] = { "per_second", NULL };
@@ -174,6 +174,40 @@ static void parse_batch(const struct fields *fields, struct stage_def *to)
 	to->batch_items = (unsigned)items;
 }
 
+const char *stage_not_isolated(const struct stage *stage)
+{
+	if (stage->kind == STAGE_SOURCE)
+		return "it is a source";
+	if (stage->kind == STAGE_SINK)
+		return "it is a sink";
+	if (stage->threads == STAGE_ASYNC)
+		return "it works on the server's loop";
+	if (stage->config != NULL || stage->config_of != NULL)
+		return "it has a configuration, which stays in the server";
+	return NULL;
+}
+
+static void parse_isolation(
+	const struct fields *fields, const struct catalog *catalog, struct stage_def *to)
+{
+	const char *why = to->stage != NULL ? stage_not_isolated(to->stage) : NULL;
+	int isolation = ISOLATION_NONE;
+
+	to->isolation_said = json_object_get(fields->object, "isolation") != NULL;
+	field_word(fields, "isolation", isolation_words, &isolation);
+	if (!to->isolation_said && why == NULL && to->stage != NULL &&
+		catalog->isolated != NULL && catalog->isolated(catalog, to->stage))
+		isolation = ISOLATION_PROCESS;
+	if (isolation == ISOLATION_PROCESS && why != NULL)
+		fields_mistake(fields, "isolation",
+			"'%s' cannot run in a process of its own: %s", to->stage->name, why);
+	if (isolation == ISOLATION_PROCESS && to->batch_items > 0)
+		fields_mistake(fields, "isolation",
+			"with 'batch' it must be \"none\": a stage in a process of its own is given "
+			"single items");
+	to->isolation = isolation;
+}
+
 int stage_def_parse(const json_t *value, const char *pointer, const struct catalog *catalog,
 	const struct definition_rules *rules, struct mistakes *mistakes, struct stage_def *ret)
 {
@@ -194,6 +228,7 @@ int stage_def_parse(const json_t *value, const char *pointer, const struct catal
 	stage.on_error = on_error;
 	parse_rate(&fields, &stage);
 	parse_batch(&fields, &stage);
+	parse_isolation(&fields, catalog, &stage);
 	*ret = stage;
 	return mistakes->count > before || stage.params == NULL ? -1 : 0;
 }

@@ -42,6 +42,11 @@ static json_t *catalog_check_params(const struct catalog *catalog, const struct 
 	return params_check(stage, params, pointer, mistakes);
 }
 
+static bool catalog_isolated(const struct catalog *catalog, const struct stage *stage)
+{
+	return registry_isolated(of_catalog(catalog), stage);
+}
+
 const struct catalog *registry_catalog(const struct registry *registry)
 {
 	return &registry->catalog;
@@ -90,7 +95,9 @@ static int insert_template(struct registry *registry, const struct entry *entry)
 
 int registry_insert(struct registry *registry, const struct stage *stage, struct module *module)
 {
-	struct entry entry = { .stage = stage, .module = module };
+	struct entry entry = {
+		.stage = stage, .module = module, .isolated = registry->isolating
+	};
 
 	return (stage->flags & STAGE_TEMPLATE) != 0 ? insert_template(registry, &entry)
 						    : registry_insert_entry(registry, &entry);
@@ -127,8 +134,8 @@ int registry_new(struct registry **ret, struct error *err)
 
 	if (registry == NULL)
 		return error_no_memory(err);
-	registry->catalog =
-		(struct catalog){ catalog_find, catalog_nearest, catalog_check_params };
+	registry->catalog = (struct catalog){ catalog_find, catalog_nearest,
+		catalog_check_params, catalog_isolated };
 	if (insert_builtins(registry, err) < 0) {
 		registry_free(registry);
 		return -1;
@@ -195,6 +202,15 @@ const char *registry_file(const struct registry *registry, const struct stage *s
 	return NULL;
 }
 
+bool registry_isolated(const struct registry *registry, const struct stage *stage)
+{
+	for (size_t i = 0; i < registry->count; i++)
+		if (registry->entries[i].stage == stage)
+			return registry->entries[i].isolated &&
+			       stage_not_isolated(stage) == NULL;
+	return false;
+}
+
 json_t *registry_refused(const struct registry *registry)
 {
 	json_t *list = json_array();
@@ -237,11 +253,12 @@ json_t *registry_describe(const struct registry *registry, const struct stage *s
 	const char *file = registry_file(registry, stage);
 	const char *base = file != NULL ? strrchr(file, '/') : NULL;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s?, s:o}", "name", stage->name,
-		"kind", stage_kind_name(stage->kind), "version",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s?, s:s, s:o}", "name",
+		stage->name, "kind", stage_kind_name(stage->kind), "version",
 		stage->version != NULL ? stage->version : "", "summary",
 		stage->summary != NULL ? stage->summary : "", "threads",
 		stage_threads_name(stage->threads), "batches", stage->run_batch != NULL, "abi",
-		(int)stage->abi, "module", base != NULL ? base + 1 : file, "params",
+		(int)stage->abi, "module", base != NULL ? base + 1 : file, "isolation",
+		registry_isolated(registry, stage) ? "process" : "none", "params",
 		params_schema(stage));
 }

@@ -9,6 +9,7 @@
 #define LEAT_PLUGIN_REGISTRY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -28,6 +29,9 @@ void registry_free(struct registry *registry);
  * Fails only when the folder cannot be read.
  */
 int registry_load_dir(struct registry *registry, const char *dir, struct error *err);
+
+/* The same; its stages run in processes of their own where a job says nothing, and can. */
+int registry_load_isolated_dir(struct registry *registry, const char *dir, struct error *err);
 
 /* Load this one file; ERR_BAD_REQUEST, from the path on, when it is refused. */
 int registry_load_file(struct registry *registry, const char *file, const struct stage **ret,
@@ -49,6 +53,8 @@ size_t registry_count(const struct registry *registry);
 /* In order of name. */
 const struct stage *registry_at(const struct registry *registry, size_t index);
 const struct stage *registry_find(const struct registry *registry, const char *name);
+/* Does it run in a process of its own where the job says nothing? */
+bool registry_isolated(const struct registry *registry, const struct stage *stage);
 /* The file it came from, a module or a program's; NULL for a built-in one. */
 const char *registry_file(const struct registry *registry, const struct stage *stage);
 

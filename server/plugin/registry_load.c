@@ -72,6 +72,10 @@ static int insert_file(struct registry *registry, const char *file, const struct
 		return error_no_memory(err);
 	}
 	log_info("stage_loaded", "stage=%s file=%s", module_stage(module)->name, file);
+	if (registry->isolating && stage_not_isolated(module_stage(module)) != NULL)
+		log_warn("stage_not_isolated", "stage=%s file=%s err=\"%s\"",
+			module_stage(module)->name, file,
+			stage_not_isolated(module_stage(module)));
 	*ret = module_stage(module);
 	return 0;
 }
@@ -129,5 +133,15 @@ int registry_load_dir(struct registry *registry, const char *dir, struct error *
 		free(list[i]);
 	}
 	free(list);
+	return result;
+}
+
+int registry_load_isolated_dir(struct registry *registry, const char *dir, struct error *err)
+{
+	int result;
+
+	registry->isolating = true;
+	result = registry_load_dir(registry, dir, err);
+	registry->isolating = false;
 	return result;
 }

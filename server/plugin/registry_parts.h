@@ -15,6 +15,7 @@ struct entry {
 	struct program *program; /* NULL: it is none */
 	char *file;              /* that made the program */
 	struct config *config;   /* NULL: none, or not read yet */
+	bool isolated;           /* of a folder whose stages run in processes of their own */
 };
 
 struct registry {
@@ -27,6 +28,7 @@ struct registry {
 		char *file, *reason;
 	} * refused;
 	size_t refused_count;
+	bool isolating; /* the folder being loaded is one of those */
 };
 
 /* -1 without memory. The registry owns what the entry holds then. */
