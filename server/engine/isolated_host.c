@@ -13,6 +13,7 @@
 #define QUIT_NS        (1 * NS_PER_S)  /* and its `close` */
 #define PROGRAM        "/proc/self/exe"
 #define DEATHS_FREE    3 /* so many in a row are followed by the next start at once */
+#define STARTS_MAX     3 /* before the items fail for want of a process */
 #define DELAY_MAX_MS   100
 #define REFUSED_MAX_MS 1000
 
@@ -85,7 +86,7 @@ static int open_ended(struct host *host, const char *why, struct error *err)
 	char how[80];
 
 	host_describe_end(host_kill(host), how, sizeof(how));
-	return error_set(err, ERR_DEFINITION,
+	return error_set(err, ERR_INTERNAL,
 		"the stage's process %s before the stage was open%s", how, why);
 }
 
@@ -163,7 +164,7 @@ static void rest(struct isolated *isolated, uint64_t ms)
 		.tv_nsec = (long)(until_ns % NS_PER_S) };
 
 	pthread_mutex_lock(&isolated->lock);
-	while (!isolated_stopped(isolated) &&
+	while (ms > 0 && !isolated_stopped(isolated) &&
 		pthread_cond_timedwait(&isolated->rest, &isolated->lock, &until) == 0)
 		;
 	pthread_mutex_unlock(&isolated->lock);
@@ -207,16 +208,19 @@ int isolated_worker_open(
 	struct isolated_worker *worker, struct stage_ctx *ctx, struct error *err)
 {
 	struct isolated *isolated = worker->isolated;
-	uint64_t ms;
-	int result;
+	int result = -1;
 
 	if (host_is_running(&worker->host) || take_first(isolated, worker))
 		return 0;
-	ms = delay_ms(isolated);
-	if (ms > 0)
-		rest(isolated, ms);
-	result = isolated_host_open(isolated, worker, ctx, err);
-	note_start(isolated, result < 0);
+	/* Not what the stage says is tried again, but what may have come from elsewhere. */
+	error_set(err, ERR_INTERNAL, "the job has ended");
+	for (unsigned n = 0; result < 0 && n < STARTS_MAX && err->code != ERR_DEFINITION; n++) {
+		rest(isolated, delay_ms(isolated));
+		if (isolated_stopped(isolated))
+			break;
+		result = isolated_host_open(isolated, worker, ctx, err);
+		note_start(isolated, result < 0);
+	}
 	return result;
 }
 
