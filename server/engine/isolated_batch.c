@@ -7,8 +7,9 @@
  *	the report is written	what it says is taken; what it could not take goes into the next
  *round the process died of a fault	nothing is taken; the item in hand has failed, the
  *others run again it ended itself, or was killed	what was done is taken; the item in hand
- *has failed, but where something outside may have killed it, it is tried once more first an item took too long	the process is killed; what was done is taken the report is nonsense
- *the process is killed; the rest runs one by one, and then it is clear who
+ *has failed, but where something outside may have killed it, it is tried once more first an
+ *item took too long	the process is killed; what was done is taken the report is nonsense the
+ *process is killed; the rest runs one by one, and then it is clear who
  */
 #include <signal.h>
 #include <stdio.h>

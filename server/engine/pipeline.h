@@ -103,7 +103,7 @@ struct stage_run {
 	double tokens;             /* rate */
 	uint64_t tokens_ns;
 
-	const struct hosted *hosted;    /* in a host process (hosted.h); else NULL */
+	const struct hosted *hosted; /* in a host process (hosted.h); else NULL */
 	unsigned batch_max;      /* items of one call of run_batch; 0: they come one by one */
 	uint64_t batch_since_ns; /* the queue has less than that since; 0: it waits for none */
 	struct call_kit *kits;   /* of calls of many items, to be used again */

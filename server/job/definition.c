@@ -92,9 +92,9 @@ static json_t *retry_to_json(const struct stage_def *stage)
 /* `scaled` because the same parser reads this: workers alone would say that it is. */
 static json_t *stage_to_json(const struct stage_def *stage)
 {
-	return json_pack("{s:s, s:s, s:O, s:I, s:b, s:o, s:o, s:o, s:s, s:o, s:o*, s:s*}", "use",
-		stage->stage->name, "name", stage->name, "params", stage->params, "workers",
-		(json_int_t)stage->workers, "scaled", (int)stage->scaled, "queue",
+	return json_pack("{s:s, s:s, s:O, s:I, s:b, s:o, s:o, s:o, s:s, s:o, s:o*, s:s*}",
+		"use", stage->stage->name, "name", stage->name, "params", stage->params,
+		"workers", (json_int_t)stage->workers, "scaled", (int)stage->scaled, "queue",
 		queue_to_json(stage), "timeout_ms", uint_or_null(stage->timeout_ms), "retry",
 		retry_to_json(stage), "on_error", on_error_words[stage->on_error], "rate",
 		rate_to_json(stage->rate_per_s), "batch", batch_to_json(stage), "isolation",

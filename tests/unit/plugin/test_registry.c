@@ -177,7 +177,7 @@ Test(registry, describes_a_stage_with_its_schema)
 	cr_expect_str_eq(text,
 		"{\"name\":\"fail\",\"kind\":\"map\",\"version\":\"1.0.0\","
 		"\"summary\":\"Fail every n-th item on purpose\",\"threads\":\"parallel\","
-		"\"batches\":false,\"abi\":2,\"module\":null,\"params\":{\"$schema\":"
+		"\"batches\":false,\"abi\":2,\"module\":null,\"isolation\":\"none\",\"params\":{\"$schema\":"
 		"\"https://json-schema.org/draft/2020-12/schema\",\"type\":\"object\",\"properties\":{"
 		"\"every\":{\"type\":\"integer\",\"description\":"
 		"\"fail every so many-th item: those whose number + 1 it divides\",\"default\":1,"
