@@ -4,17 +4,13 @@
  * else.
  */
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "engine/hosted.h"
-#include "isolate/host.h"
 
 int command_stage_host(int argc, char **argv)
 {
-	struct stat socket;
-
-	if (fstat(HOST_FD_SOCKET, &socket) < 0 || !S_ISSOCK(socket.st_mode)) {
+	if (!hosted_by_server()) {
 		fprintf(stderr, "leat stage-host: 'leat serve' starts this, nobody else\n");
 		return EXIT_USAGE;
 	}

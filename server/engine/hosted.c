@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -397,6 +398,13 @@ static void close_stage(struct hosting *hosting)
 	hosting->ctx.worker = NULL;
 	if (stage->close != NULL)
 		stage->close(hosting->run.instance, &hosting->ctx);
+}
+
+bool hosted_by_server(void)
+{
+	struct stat socket;
+
+	return fstat(HOST_FD_SOCKET, &socket) == 0 && S_ISSOCK(socket.st_mode);
 }
 
 int hosted_main(void)

@@ -13,6 +13,7 @@
 #define LEAT_ENGINE_HOSTED_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hosted {
@@ -24,6 +25,8 @@ struct hosted {
 /* What stage_log() makes of a line there. Thread: any. */
 void hosted_log(const struct hosted *hosted, unsigned skipped, const char *text);
 
+/* Has a server started this process? It would find its socket. */
+bool hosted_by_server(void);
 /* Serve until the server says quit, or is gone. Returns the program's exit code. */
 int hosted_main(void);
 
