@@ -10,6 +10,7 @@
 #include "sql/text.h"
 
 #define SLICE_MS 50 /* between two looks at stage_cancelled() */
+#define GRACE_MS 5000
 
 static int64_t now_ms(void)
 {
@@ -323,8 +324,8 @@ bool pg_conn_open(struct pg_conn *conn, bool server_timeout, bool *ret_fresh)
 		return true;
 	}
 	pg_conn_close(conn);
-	if (conn->timeout_ms == 0)
-		conn->timeout_ms = conn->config->statement_timeout_ms + 5000;
+	/* Where the server holds the time, too, it has the first word. */
+	conn->timeout_ms = conn->config->statement_timeout_ms + (server_timeout ? GRACE_MS : 0);
 	*ret_fresh = true;
 	return connect_to(conn) && set_up(conn, server_timeout);
 }

@@ -278,10 +278,16 @@ static bool write_rows(
 /* Nothing of it is there. The statements go too: the table may never have been made. */
 static void roll_back(struct sqlite_sink *sink)
 {
+	int code = sqlite3_errcode(sink->db.handle);
+
 	sqlite_table_done(&sink->table);
-	sink->db.until_ns = 0;
 	if (!sqlite3_get_autocommit(sink->db.handle))
 		sqlite3_exec(sink->db.handle, "ROLLBACK", NULL, NULL, NULL);
+	/* On a full disk what is in the -wal file, and in the database already, takes room that
+	 * the next attempt needs. */
+	if (code == SQLITE_FULL || code == SQLITE_IOERR)
+		sqlite3_wal_checkpoint_v2(
+			sink->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 /* One transaction. False: stage_fail() has spoken on the call, and nothing was written. */

@@ -56,7 +56,7 @@ def source(use, throttle=None, **params):
 def refused(t, api, stages, text):
     """The definition is refused with these words."""
     reply = api.post("/v1/jobs", {"stages": stages})
-    body = problem(reply, 422, "invalid-definition")
+    body = problem(reply, 422, "definition-invalid")
     ok(text in json.dumps(body), f"no {text!r} in {body}")
 
 

@@ -164,11 +164,10 @@ def test_what_is_wrong_with_table_role_or_login_is_said(t):
         for failure in failures:
             ok(words in failure["error"], f"{params}: no {words!r} in {failure['error']!r}")
             eq(failure["kind"], kind, f"kind of {failure['error']!r}")
-    said = api.server.log.tail(4000) + json.dumps(api.jobs()) + api.get("/v1/stages").text
+    said = api.server.log.tail(4000) + json.dumps(api.jobs()) + api.get("/v1/stages").body.decode()
     for secret in (PASSWORD, "wrong-but-secret", "secret-base", "nonexistent-secret"):
         ok(secret not in said, f"{secret!r} is told")
-    refused(t, api, into(connection="none") if False else
-            sink("postgres", connection="none", table="t"), "there is no connection 'none'")
+    refused(t, api, sink("postgres", connection="none", table="t"), "there is no connection 'none'")
 
 
 @timeout(60)
@@ -291,7 +290,7 @@ def test_hostile_names_and_values(t):
     table = 'x"; DROP TABLE kept; --'
     names = ['a"b', "'; DROP TABLE kept; --", "{}", "$1", "\\", "é日", "n\nl", " ", "select"]
     values = ['"', "\\", "{1,2}", "NULL", "'; DROP TABLE kept; --", "\u2028\U0001f701", "", "\\N",
-              "x" * 3000000]
+              "x" * 400000]
     pg.do("CREATE TABLE kept (n int)")
     items_ = [{name: values[(n + at) % len(values)] for at, name in enumerate(names)} | {"n": n}
               for n in range(len(values))]
@@ -317,8 +316,9 @@ def test_a_table_that_changes_in_between_is_looked_at_again(t):
     job.send([{"n": 1, "s": "a"}])
     pg.wait_count("t", 1)
     pg.do("ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN u text")
-    job.send([{"n": 2, "u": "b"}])
+    job.send([{"n": 2}])
     job.wait(lambda j: j["counts"]["pending"] + j["counts"]["running"] == 0, 30, "nothing is left")
     job.send([{"n": 3, "u": "c"}], close=True)
     job.wait_done()
-    ok({"n": 3, "u": "c"} in pg.rows("SELECT n, u FROM t"), pg.rows("SELECT * FROM t"))
+    ok("column \"s\" of relation" in reasons(job)[1], reasons(job))
+    same_list(pg.rows("SELECT n, u FROM t ORDER BY n"), [{"n": 1, "u": None}, {"n": 3, "u": "c"}])

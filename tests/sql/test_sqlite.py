@@ -207,7 +207,7 @@ def test_hostile_names_and_values(t):
     out, api = with_sqlite(t)
     table = 'x"; DROP TABLE kept; --'
     names = ['a"b', "'; DROP TABLE kept; --", "?1", "[x]", "é日", "n\nl", " ", "select"]
-    values = ['"', "';--", "", "\u0000", "a\u0000b", "\u2028\U0001f701", "x" * 2000000]
+    values = ['"', "';--", "", "\u0000", "a\u0000b", "\u2028\U0001f701", "x" * 400000]
     values_ = [{name: values[(n + at) % len(values)] for at, name in enumerate(names)} | {"n": n}
                for n in range(len(values))]
     job = t.job(into(table=table, file="strange 'name\".db"), api=api)
