@@ -143,6 +143,8 @@ bool sqlite_db_open(struct sqlite_db *db, const struct sqlite_config *config,
 
 /* ---- statements ---- */
 
+/* SQLITE_SCHEMA is not among them: SQLite itself has tried again by then, and it says so of a
+ * statement that is wrong before it has read the schema. */
 bool sqlite_db_is_permanent(int code)
 {
 	switch (code & 0xff) {
@@ -153,7 +155,6 @@ bool sqlite_db_is_permanent(int code)
 	case SQLITE_IOERR:
 	case SQLITE_FULL:
 	case SQLITE_PROTOCOL:
-	case SQLITE_SCHEMA:
 		return false;
 	default:
 		return true;
