@@ -1,5 +1,6 @@
 """serving: start and stop a leat and talk to it, for tools/demo and bench/run."""
 
+import ctypes
 import http.client
 import json
 import pathlib
@@ -9,6 +10,14 @@ import subprocess
 import threading
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    """In the child: when we are killed it drains and ends, too."""
+    _libc.prctl(1, signal.SIGTERM)
 
 
 class Failed(Exception):
@@ -27,6 +36,7 @@ class Server:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         text=True, errors="replace",
+                                        preexec_fn=_end_with_parent,
                                         start_new_session=True)  # Ctrl-C is ours
         self.port = None
         self._ready = threading.Event()

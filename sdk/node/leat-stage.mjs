@@ -222,6 +222,9 @@ export function log(text) {
 	}
 }
 
+/** Ends the program once all answers are out, or where it must end soon and nobody takes them. */
+let leave = (code) => process.exit(code);
+
 /**
  * Whatever else writes to standard output (console.log(), a library) writes to standard error from
  * here on; answered is the function that writes answers.
@@ -232,6 +235,11 @@ function takeOver() {
 	out.write = process.stderr.write.bind(process.stderr);
 	out.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 	out.on('drain', () => process.stdin.resume());
+	leave = (code) => {
+		write('', () => process.exit(code));
+		if (code !== 0)
+			setTimeout(() => process.exit(code), 500);
+	};
 	return (text) => {
 		if (!write(text))
 			process.stdin.pause(); // nobody reads answers: no more items until somebody does
@@ -262,10 +270,15 @@ function readLines(lines, end) {
 	input.on('error', () => end());
 }
 
+/** Breaks off what is being done while the last answers go out. */
+class Ended extends Error {}
+
 function fatal(message) {
 	process.stderr.write(`leat-stage: ${message}\n`);
 	output.flush();
-	process.exit(1);
+	process.stdin.pause();
+	leave(1);
+	throw new Ended();
 }
 
 // -- the protocols ----------------------------------------------------------------------------
@@ -569,9 +582,7 @@ function idle() {
 	if (!ended || runner.busy > 0)
 		return;
 	output.flush();
-	if (process.stdout.writableLength === 0)
-		process.exit(0);
-	process.stdout.once('drain', () => process.exit(0));
+	leave(0);
 }
 
 /** What has been done is said, what is being done is broken off. */
@@ -579,7 +590,7 @@ function terminate() {
 	for (const item of live.values())
 		item.abort();
 	output.flush();
-	process.exit(143);
+	leave(143);
 }
 
 /**
@@ -608,6 +619,13 @@ export function stage(work, { batch = false, concurrency = 0, bigints = false } 
 	runner = batch ? new BatchRunner(work, protocol, concurrency, batch === true ? BATCH : batch)
 		: new Runner(work, protocol, concurrency);
 	process.on('SIGTERM', terminate);
+	process.on('uncaughtException', (error) => {
+		if (error instanceof Ended)
+			return;
+		process.stderr.write(`${error?.stack ?? error}\n`);
+		output.flush();
+		leave(1);
+	});
 	readLines((lines) => {
 		output.begin();
 		const [groups, cancelled] = protocol.frames(lines);
