@@ -32,6 +32,7 @@ static const struct command commands[] = {
 /* What the program starts of itself: no command for people, nowhere shown. */
 static const struct command hidden[] = {
 	{ "stage-host", "run a stage for a server", command_stage_host },
+	{ "exec-child", "become a program of the operator's", command_exec_child },
 };
 
 static int usage(FILE *out, int code)

@@ -40,6 +40,8 @@ int command_test_stage(int argc, char **argv);
 int command_health(int argc, char **argv);
 /* Not in the help: engine/hosted.h. */
 int command_stage_host(int argc, char **argv);
+/* Started by the server, for no person: cli/exec_child.c. */
+int command_exec_child(int argc, char **argv);
 /* Those that talk to a server: cli/client.h. */
 int command_submit(int argc, char **argv);
 int command_ls(int argc, char **argv);
