@@ -37,6 +37,21 @@ struct feed {
 	char *piece;
 };
 
+int csv_delimiter(const char *name, char *ret, struct error *err)
+{
+	static const char *const names[] = { "comma", "semicolon", "tab", "pipe" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		if (ret != NULL)
+			*ret = ",;\t|"[i];
+		return 0;
+	}
+	return error_set(err, ERR_BAD_REQUEST,
+		"--delimiter: must be comma, semicolon, tab or pipe, not '%.40s'", name);
+}
+
 /* ---- files ---- */
 
 static bool is_stdin(const char *path)
@@ -92,6 +107,8 @@ static enum split_shape shape_of(const struct feed *feed, const char *path)
 
 	if (feed->config.all_json || (dot != NULL && strcmp(dot, ".json") == 0))
 		return SPLIT_JSON;
+	if (feed->config.all_csv || (dot != NULL && strcmp(dot, ".csv") == 0))
+		return SPLIT_CSV;
 	return SPLIT_LINES;
 }
 
@@ -102,7 +119,10 @@ static int open_file(struct feed *feed, struct error *err)
 	feed->io.fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (feed->io.fd < 0)
 		return error_set(err, ERR_BAD_REQUEST, "%s cannot be read: %m", path);
-	split_init(&feed->split, shape_of(feed, path), feed->config.item_max);
+	if (shape_of(feed, path) == SPLIT_CSV)
+		split_init_csv(&feed->split, &feed->config.csv, feed->config.item_max);
+	else
+		split_init(&feed->split, shape_of(feed, path), feed->config.item_max);
 	feed->splitting = true;
 	feed->file_ended = false;
 	return 0;
@@ -196,7 +216,8 @@ static bool take_item(struct feed *feed, const struct split_item *item)
 {
 	struct error err;
 
-	if (json_check(feed->check, item->bytes, item->len, &err) < 0)
+	if (feed->split.shape != SPLIT_CSV &&
+		json_check(feed->check, item->bytes, item->len, &err) < 0)
 		return pass_over(feed, item->line, &err);
 	if (upload_line(feed->upload, item->bytes, item->len, item->lines, &err) < 0) {
 		end(feed, &err);

@@ -17,15 +17,19 @@
 #include <uv.h>
 
 #include "engine/engine.h"
+#include "engine/split.h"
 
 struct feed;
 
 struct feed_config {
 	uv_loop_t *loop;
-	/* "-" is standard input. A name that ends in .json is a JSON array or one value. */
+	/* "-" is standard input. A name that ends in .json is a JSON array or one value, in
+	 * .csv rows. */
 	char *const *paths;
 	unsigned path_count;
-	bool all_json;     /* not only those named so */
+	bool all_json; /* not only those named so */
+	bool all_csv;  /* the same for .csv */
+	struct stage_csv_options csv;
 	bool skip_invalid; /* pass over lines that are no items instead of ending there */
 	size_t item_max;
 	void *arg;
@@ -34,6 +38,9 @@ struct feed_config {
 	/* Once, last: the input is closed behind the last item (NULL), or why not. */
 	void (*ended)(void *arg, const struct error *err);
 };
+
+/* --delimiter: `name` as its byte; ret may be NULL. ERR_BAD_REQUEST. */
+int csv_delimiter(const char *name, char *ret, struct error *err);
 
 /* ERR_BAD_REQUEST: which file cannot be read, before anything is made. */
 int feed_check(const struct feed_config *config, struct error *err);

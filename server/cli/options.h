@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "cli/settings.h"
 
-#define OPTIONS_OWN_MAX 16
+#define OPTIONS_OWN_MAX 24
 
 struct options {
 	const char *name; /* "leat run" */

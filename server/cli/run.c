@@ -21,7 +21,16 @@
 /* Accepted input lies in memory here, so its bound is lower than a server's on disk. */
 #define BACKLOG_BYTES (16u << 20)
 
-enum { KEY_SET = 1, KEY_ORDER, KEY_FAILURES, KEY_JSON, KEY_SKIP };
+enum {
+	KEY_SET = 1,
+	KEY_ORDER,
+	KEY_FAILURES,
+	KEY_JSON,
+	KEY_CSV,
+	KEY_INFER,
+	KEY_DELIMITER,
+	KEY_SKIP
+};
 
 static const struct argp_option own_options[] = {
 	{ NULL, 0, NULL, 0, "The run:", 1 },
@@ -40,8 +49,17 @@ static const struct argp_option own_options[] = {
 		"the input is a JSON array of items, or one item, instead of one a line; taken for "
 		"granted where a FILE ends in .json",
 		1 },
+	{ "csv", KEY_CSV, NULL, 0,
+		"the input is CSV with a header line, a row an item; taken for granted where a "
+		"FILE ends in .csv",
+		1 },
+	{ "infer", KEY_INFER, NULL, 0,
+		"CSV: numbers, true, false, null and nothing become that instead of strings",
+		1 },
+	{ "delimiter", KEY_DELIMITER, "NAME", 0,
+		"CSV: what stands between two fields: comma, semicolon, tab or pipe", 1 },
 	{ "skip-invalid", KEY_SKIP, NULL, 0,
-		"pass over lines that are no JSON instead of ending there", 1 },
+		"pass over lines that are no JSON, or wrong rows, instead of ending there", 1 },
 	{ 0 },
 };
 
@@ -76,7 +94,8 @@ struct line {
 	const char *failures;
 	char **paths;
 	unsigned path_count;
-	bool json, skip;
+	bool json, csv, infer, skip;
+	char delimiter;
 };
 
 struct run {
@@ -111,6 +130,14 @@ static int take(void *arg, int key, const char *value, struct error *err)
 	case KEY_JSON:
 		line->json = true;
 		return 0;
+	case KEY_CSV:
+		line->csv = true;
+		return 0;
+	case KEY_INFER:
+		line->infer = true;
+		return 0;
+	case KEY_DELIMITER:
+		return csv_delimiter(value, &line->delimiter, err);
 	case KEY_SKIP:
 		line->skip = true;
 		return 0;
@@ -175,6 +202,8 @@ static int take_input(struct run *run, const struct definition *definition, stru
 		.paths = run->line.path_count > 0 ? run->line.paths : standard_input,
 		.path_count = count,
 		.all_json = run->line.json,
+		.all_csv = run->line.csv,
+		.csv = { .delimiter = run->line.delimiter, .infer = run->line.infer },
 		.skip_invalid = run->line.skip,
 		.item_max = run->settings.engine.item_max };
 	if (!definition->has_source && run->line.path_count == 0 && isatty(STDIN_FILENO) &&

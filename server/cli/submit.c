@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "cli/command.h"
+#include "cli/feed.h"
 
 enum {
 	KEY_FOLLOW = 'f',
@@ -22,6 +23,9 @@ enum {
 	KEY_JOB,
 	KEY_KEY,
 	KEY_ARRAY,
+	KEY_CSV,
+	KEY_INFER,
+	KEY_DELIMITER,
 	KEY_SKIP,
 	KEY_OPEN,
 	KEY_RM,
@@ -47,8 +51,17 @@ static const struct argp_option own_options[] = {
 		"the input is a JSON array of items, or one item, instead of one a line; taken for "
 		"granted where a FILE ends in .json",
 		2 },
+	{ "csv", KEY_CSV, NULL, 0,
+		"the input is CSV with a header line, a row an item; taken for granted where a "
+		"FILE ends in .csv",
+		2 },
+	{ "infer", KEY_INFER, NULL, 0,
+		"CSV: numbers, true, false, null and nothing become that instead of strings",
+		2 },
+	{ "delimiter", KEY_DELIMITER, "NAME", 0,
+		"CSV: what stands between two fields: comma, semicolon, tab or pipe", 2 },
 	{ "skip-invalid", KEY_SKIP, NULL, 0,
-		"pass over lines that are no JSON instead of ending there", 2 },
+		"pass over lines that are no JSON, or wrong rows, instead of ending there", 2 },
 	{ "key", KEY_KEY, "KEY", 0,
 		"Idempotency-Key of the upload: the same input sent to the same job with the same "
 		"key goes on where it was (default: a new one)",
@@ -107,6 +120,12 @@ static int take_flag(struct submit *submit, int key, const char *value)
 	case KEY_ARRAY:
 		submit->array = true;
 		break;
+	case KEY_CSV:
+		submit->csv = true;
+		break;
+	case KEY_INFER:
+		submit->infer = true;
+		break;
 	case KEY_SKIP:
 		submit->skip_invalid = true;
 		break;
@@ -144,6 +163,9 @@ static int take(void *arg, int key, const char *value, struct error *err)
 		return 0;
 	case KEY_KEY:
 		return take_key(submit, value, err);
+	case KEY_DELIMITER:
+		submit->delimiter = value;
+		return csv_delimiter(value, NULL, err);
 	case KEY_RETRY_FOR:
 		return client_take_patience(value, &submit->patience_ms, err);
 	default:
@@ -169,7 +191,7 @@ static const struct client_command command = {
 		"A connection that breaks, or a server that is started again, makes no "
 		"difference: what is missing is sent again, and nothing twice. Of standard input "
 		"at most 4 MiB (or one longer line, up to 64 MiB) are kept until the server has "
-		"them on disk. Files that end in .gz or .zst are sent as they are.\n\n"
+		"them on disk. Files that end in .gz, .zst or .csv are sent as they are.\n\n"
 		"It exits with 0 when all is stored (with --follow or --results: when every item "
 		"succeeded), 1 when some items failed, the job did, or the server does not answer, "
 		"2 when the pipeline, an option or an input is wrong, 130 after Ctrl-C.",

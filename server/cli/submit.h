@@ -24,11 +24,11 @@ struct submit {
 	/* The line: */
 	struct run_words words; /* words.pipeline NULL: into a job that is there */
 	const char **sets;
-	const char *job_word, *name, *key;
+	const char *job_word, *name, *key, *delimiter;
 	json_t *labels;
 	char **paths;
 	unsigned path_count;
-	bool array, skip_invalid, keep_open, follow, results, remove;
+	bool array, csv, infer, skip_invalid, keep_open, follow, results, remove;
 	uint64_t patience_ms;
 
 	char id[CLIENT_ID_SIZE];

@@ -19,7 +19,7 @@
 struct origin {
 	const char *path; /* "-": standard input */
 	const char *name; /* for people */
-	bool json;
+	bool json, csv;
 	const char *encoding;
 };
 
@@ -52,6 +52,7 @@ static struct origin origin_of(const struct submit *submit, const char *path)
 		len -= 4;
 	}
 	origin.json = submit->array || ends_with(path, len, ".json");
+	origin.csv = !origin.json && (submit->csv || ends_with(path, len, ".csv"));
 	return origin;
 }
 
@@ -215,14 +216,19 @@ static int send_from(struct submit *submit, const struct origin *origin, unsigne
 	struct sending sending = { submit, origin, 0 };
 	enum upload_result result;
 	struct upload upload;
-	char key[256];
+	char key[256], query[64];
 	int code;
 
 	key_of(submit, index, key);
+	snprintf(query, sizeof(query), "%s%s%s", submit->infer ? "&infer=true" : "",
+		submit->delimiter != NULL ? "&delimiter=" : "",
+		submit->delimiter != NULL ? submit->delimiter : "");
 	upload_init(&upload, &(struct upload_config){ .remote = submit->client.remote,
 				     .job = submit->id,
 				     .key = key,
 				     .json = origin->json,
+				     .csv = origin->csv,
+				     .query = origin->csv ? query : NULL,
 				     .encoding = origin->encoding,
 				     .skip_invalid = submit->skip_invalid,
 				     .resume = submit->key != submit->own_key,
@@ -232,7 +238,7 @@ static int send_from(struct submit *submit, const struct origin *origin, unsigne
 				     .progress = on_progress,
 				     .trouble = on_trouble,
 				     .invalid = on_invalid });
-	result = origin->json || origin->encoding != NULL
+	result = origin->json || origin->csv || origin->encoding != NULL
 			 ? upload_whole(&upload, fd)
 			 : send_lines(submit, &upload, origin, fd);
 	code = code_of(&sending, &upload, result);

@@ -149,9 +149,9 @@ static int make_path(struct upload *upload, struct attempt *attempt, uint64_t of
 	const struct upload_config *config = &upload->config;
 
 	buf_clear(&attempt->path);
-	if (buf_printf(&attempt->path, "/v1/jobs/%s/items?offset=%llu%s", config->job,
-		    (unsigned long long)offset,
-		    config->skip_invalid ? "&on_invalid=skip" : "") < 0 ||
+	if (buf_printf(&attempt->path, "/v1/jobs/%s/items?offset=%llu%s%s", config->job,
+		    (unsigned long long)offset, config->skip_invalid ? "&on_invalid=skip" : "",
+		    config->query != NULL ? config->query : "") < 0 ||
 		buf_append(&attempt->path, "", 1) < 0)
 		return error_no_memory(&upload->err);
 	attempt->request.path = attempt->path.data;
@@ -162,13 +162,14 @@ static void attempt_init(struct upload *upload, struct attempt *attempt)
 {
 	const struct upload_config *config = &upload->config;
 
-	*attempt =
-		(struct attempt){ .request = { .method = "POST",
-					  .content_type = config->json ? "application/json"
-								       : "application/x-ndjson",
-					  .content_encoding = config->encoding,
-					  .key = config->key },
-			.fd = -1 };
+	*attempt = (struct attempt){ .request = { .method = "POST",
+					     .content_type = config->json ? "application/json"
+							     : config->csv
+								     ? "text/csv"
+								     : "application/x-ndjson",
+					     .content_encoding = config->encoding,
+					     .key = config->key },
+		.fd = -1 };
 }
 
 static enum upload_result send_once(

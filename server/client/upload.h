@@ -26,6 +26,8 @@ struct upload_config {
 	const char *job;      /* its id */
 	const char *key;      /* Idempotency-Key */
 	bool json;            /* a JSON document, not a line an item */
+	bool csv;             /* a row an item */
+	const char *query;    /* "&infer=true", how CSV is read; NULL */
 	const char *encoding; /* "gzip", "zstd", NULL */
 	bool skip_invalid;
 	bool resume; /* the key may have been used before: ask how far it came */

@@ -174,6 +174,19 @@ def test_an_item_over_the_limit_is_refused_by_its_line(t):
     done.says("line 2: ")
 
 
+def test_rows_of_csv_are_items(t):
+    text = 'a;b\n1;"x\ny"\n2\n3;\n'
+    path = file(t, "rows.csv", text)
+    done = leat(t, "run", "pass", path, "--delimiter=semicolon", "--infer", "--skip-invalid").exits(1)
+    eq(done.values(), [{"a": 1, "b": "x\ny"}, {"a": 3, "b": None}])
+    done.says("leat run: line 4: 1 field where there are 2 columns")
+    done = leat(t, "run", "pass", "--csv", stdin=b"a,b\n1,2\n").exits(0)
+    eq(done.values(), [{"a": "1", "b": "2"}])
+    done = leat(t, "run", "fail", path, "--delimiter=semicolon", "--skip-invalid").exits(1)
+    done.says("failed item 1 (line 5)")
+    leat(t, "run", "pass", "--csv", "--delimiter=;", stdin=b"").exits(2).says("--delimiter: must be comma")
+
+
 # -- what is wrong before it starts -------------------------------------------------------
 
 

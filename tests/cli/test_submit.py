@@ -193,6 +193,22 @@ def test_lines_that_are_no_json_can_be_passed_over(t):
     done.says("standard input: line 2: ", "standard input: line 4: ", "passed over")
 
 
+def test_rows_of_csv_are_items_and_what_is_missing_is_sent_again(t):
+    path = file(t, "rows.csv", "a;b\n1;x\n2;y;z\n")
+    done = submit(t, "pass", "--delimiter=semicolon", "--infer", path).exits(2)
+    done.says("line 3: 3 fields where there are 2 columns")
+    job = job_of(t, done)
+    key = re.search(r"--key (\S+)", done.err).group(1)
+    path = file(t, "rows.csv", "a;b\n1;x\n2;y\n;\n")
+    eq(submit(t, "--job", job.id, "--key", key, "--delimiter=semicolon", "--infer", "-r", path).exits(0).values(),
+       [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": None, "b": None}])
+    eq(submit(t, "pass", "--csv", "-r", stdin="a\n1\n").exits(0).values(), [{"a": "1"}])
+    packed = os.path.join(os.path.dirname(path), "more.csv.gz")
+    with gzip.open(packed, "wb") as out:
+        out.write(b"a\n1\n")
+    eq(submit(t, "pass", "-r", packed).exits(0).values(), [{"a": "1"}])
+
+
 def test_line_numbers_are_those_of_the_whole_input(t):
     """Beyond the first chunk, and behind a line that is longer than one."""
     text = b'"' + b"x" * 700_000 + b'"\n'
