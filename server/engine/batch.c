@@ -153,7 +153,7 @@ static void settle(struct batch *batch, struct items *out, uint32_t mark, int32_
 		uint32_t count = ctx->mark;
 
 		ret_outcomes[at] = (int32_t)ctx_number(ctx, &out->at[from], count);
-		if (ret_outcomes[at] >= 0) {
+		if (ret_outcomes[at] >= 0 && count > 0) { /* a sink's have nothing, nowhere */
 			memmove(&out->at[to], &out->at[from], count * sizeof(*out->at));
 			to += count;
 		}
