@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -94,6 +95,12 @@ static void reset_signals(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_DFL);
+}
+
+/* A stage has called exit(): its own handlers have run, those of the program shall not. */
+static void end_at_once(int status, void *arg)
+{
+	_exit(status);
 }
 
 static void confine(struct hosting *hosting)
@@ -203,6 +210,7 @@ static int open_all(struct hosting *hosting, struct error *err)
 {
 	close_range(HOST_FD_FREE, ~0u, 0);
 	reset_signals();
+	on_exit(end_at_once, NULL);
 	log_set_level(LOG_OFF);
 	prctl(PR_SET_NAME, "leat-host");
 	if (share_map(&hosting->share, HOST_FD_ORDER, HOST_FD_REPORT, err) < 0)

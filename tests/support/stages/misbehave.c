@@ -133,6 +133,26 @@ static void scribble_all(struct stage_ctx *ctx)
 		fclose(maps);
 }
 
+/* Another kind of nonsense each time. */
+static void noise(struct stage_ctx *ctx)
+{
+	char line[400];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	FILE *random = fopen("/dev/urandom", "r");
+	unsigned long from, to;
+
+	while (maps != NULL && random != NULL && fgets(line, sizeof(line), maps) != NULL)
+		if (strstr(line, "leat-report") != NULL && strstr(line, "rw-s") != NULL &&
+			sscanf(line, "%lx-%lx", &from, &to) == 2 &&
+			fread((void *)(from + (size_t)stage_item_number(ctx) % 64), 1, 300000,
+				random) == 0)
+			break;
+	if (maps != NULL)
+		fclose(maps);
+	if (random != NULL)
+		fclose(random);
+}
+
 static void scribble_input(struct stage_ctx *ctx)
 {
 	char *input = (char *)(uintptr_t)stage_input(ctx, NULL);
@@ -192,6 +212,7 @@ static const struct deed {
 	{ "fpe", divide },
 	{ "scribble", scribble },
 	{ "scribble_all", scribble_all },
+	{ "noise", noise },
 	{ "scribble_input", scribble_input },
 	{ "not_json", not_json },
 	{ "hang_up", hang_up },
