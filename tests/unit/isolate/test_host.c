@@ -31,9 +31,8 @@ static void start(const char *act)
 {
 	struct error err = { 0 };
 
-	cr_assert_eq(
-		host_start(&host, &spawner, getenv("PUPPET"), act, 1024, 65536, &err), 0, "%s",
-		err.text);
+	cr_assert_eq(host_start(&host, &spawner, getenv("PUPPET"), act, 1024, 65536, &err), 0,
+		"%s", err.text);
 	cr_assert(host_is_running(&host));
 }
 

@@ -56,10 +56,10 @@ Test(share, an_outcome_follows_the_one_before)
 			"case %zu", i);
 	}
 	/* Behind the last piece there is none. */
-	share.report->outcomes[3] = (struct share_outcome){ SHARE_DONE, 0,
-		ARRAY_SIZE(share.report->pieces), 1 };
-	cr_expect_not(share_read_outcome(
-		&share, 3, ARRAY_SIZE(share.report->pieces), &outcome));
+	share.report->outcomes[3] =
+		(struct share_outcome){ SHARE_DONE, 0, ARRAY_SIZE(share.report->pieces), 1 };
+	cr_expect_not(
+		share_read_outcome(&share, 3, ARRAY_SIZE(share.report->pieces), &outcome));
 }
 
 Test(share, a_piece_lies_in_the_texts)
@@ -85,7 +85,8 @@ Test(share, a_piece_lies_in_the_texts)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		share.report->pieces[9] = cases[i].piece;
-		cr_expect_eq(share_read_piece(&share, 9, &piece), cases[i].right, "case %zu", i);
+		cr_expect_eq(
+			share_read_piece(&share, 9, &piece), cases[i].right, "case %zu", i);
 	}
 }
 
@@ -113,15 +114,19 @@ Test(share, nothing_of_garbage_leads_out)
 		for (size_t at = 0; at < offsetof(struct share_report, pieces) + 65536; at++) {
 			state = state * 6364136223846793005u + 1442695040888963407u;
 			/* Mostly small numbers: they are the ones that nearly fit. */
-			bytes[at] = at % 4 < 3 - (unsigned)round % 3 ? (unsigned char)(state >> 56) : 0;
+			bytes[at] = at % 4 < 3 - (unsigned)round % 3
+					    ? (unsigned char)(state >> 56)
+					    : 0;
 		}
 		for (unsigned at = 0; at < SHARE_ITEMS_MAX; at++)
 			if (share_read_outcome(&share, at, (uint32_t)(state >> 60), &outcome) &&
 				outcome.fate == SHARE_DONE && outcome.count > 0)
-				sum += share.report->pieces[outcome.first + outcome.count - 1].off;
+				sum += share.report->pieces[outcome.first + outcome.count - 1]
+					       .off;
 		for (unsigned at = 0; at < 8192; at++)
 			if (share_read_piece(&share, at, &piece) && piece.off != SHARE_INPUT)
-				sum += (unsigned char)share.report_texts[piece.off + piece.len - 1];
+				sum += (unsigned char)
+					       share.report_texts[piece.off + piece.len - 1];
 	}
 	cr_expect_geq(sum, 0u);
 }
