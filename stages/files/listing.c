@@ -100,14 +100,19 @@ static int visit(
 	bool matches;
 
 	if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		len + name_len + 2 > sizeof(walk->path) || type == DT_UNKNOWN)
+		type == DT_UNKNOWN)
 		return 0;
+	if (len + name_len + 2 > sizeof(walk->path))
+		return trouble_set(walk->trouble, STAGE_PERMANENT,
+			"a path is longer than %d bytes", PATH_MAX - 1);
 	memcpy(walk->path + len, entry->d_name, name_len + 1);
-	if (type == DT_DIR) {
-		if (depth >= GLOB_DEPTH_MAX || !glob_reaches(walk->pattern, walk->path))
-			return 0;
+	if (type == DT_DIR && !glob_reaches(walk->pattern, walk->path))
+		return 0;
+	if (type == DT_DIR && depth == GLOB_DEPTH_MAX)
+		return trouble_set(walk->trouble, STAGE_PERMANENT,
+			"folders are more than %d deep", GLOB_DEPTH_MAX);
+	if (type == DT_DIR)
 		return walk_into(walk, folder, entry->d_name, len + name_len, depth);
-	}
 	matches = glob_matches(walk->pattern, walk->path);
 	if (matches && type == DT_REG && !can_be_shown(walk->path))
 		return trouble_set(walk->trouble, STAGE_PERMANENT,

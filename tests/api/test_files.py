@@ -301,6 +301,14 @@ def test_too_many_files(t):
     place.fails("*", "more than 10 files")
 
 
+def test_folders_that_are_too_deep(t):
+    place = Place(t)
+    place.put("/".join(["x"] * 31) + "/a.json", b"1")
+    eq(place.read("**"), [1])
+    place.put("/".join(["x"] * 32) + "/a.json", b"2")
+    place.fails("**", "deep")
+
+
 # ---- in the middle ----
 
 class Gated:
