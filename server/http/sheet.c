@@ -25,8 +25,10 @@ void sheet_done(struct sheet *sheet)
 
 static int make_room(struct sheet *sheet)
 {
-	if (sheet->columns != NULL)
+	if (sheet->cells != NULL)
 		return 0;
+	mem_free(sheet->columns); /* of an attempt that failed */
+	mem_free(sheet->sorted);
 	sheet->columns = mem_alloc(SHEET_COLUMNS_MAX * sizeof(*sheet->columns));
 	sheet->sorted = mem_alloc(SHEET_COLUMNS_MAX * sizeof(*sheet->sorted));
 	sheet->cells = mem_alloc(SHEET_COLUMNS_MAX * sizeof(*sheet->cells));

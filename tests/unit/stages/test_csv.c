@@ -5,6 +5,19 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+
+/* The n-th allocation fails, from 1; 0: none does. */
+static unsigned fail_at, allocations;
+
+static void *counted_realloc(void *old, size_t size)
+{
+	if (++allocations == fail_at)
+		return NULL;
+	return realloc(old, size);
+}
+
+#define STAGE_CSV_REALLOC counted_realloc
+#define STAGE_CSV_FREE    free
 #include "stages/stage_csv.h"
 
 static void write_down(struct stage_csv *csv, struct buf *out)
@@ -206,4 +219,43 @@ Test(csv, has_a_bound_for_columns)
 	cr_assert_str_eq(out.data, "!0@1! the header: more than 10000 columns\n");
 	buf_done(&text);
 	buf_done(&out);
+}
+
+/* In pieces of three bytes; true: it went to the end. */
+static bool survives(const char *text)
+{
+	enum stage_csv_result got = STAGE_CSV_MORE;
+	size_t len = strlen(text);
+	struct stage_csv_row row;
+	struct stage_csv csv;
+
+	stage_csv_init(&csv, &(struct stage_csv_options){ .row_max = 2000 });
+	for (size_t at = 0; at < len && got == STAGE_CSV_MORE; at += 3) {
+		stage_csv_feed(&csv, text + at, MIN((size_t)3, len - at));
+		do
+			got = stage_csv_next(&csv, &row);
+		while (got == STAGE_CSV_ROW || got == STAGE_CSV_ERROR);
+	}
+	stage_csv_done(&csv);
+	return got == STAGE_CSV_MORE;
+}
+
+Test(csv, says_when_there_is_no_memory_and_keeps_none)
+{
+	char text[1200] = "a,b\n1,2\n3\n";
+	unsigned failures = 0;
+
+	memset(text + strlen(text), 'x', 1000);
+	strcat(text, ",2\n");
+	for (fail_at = 1; fail_at < 100; fail_at++) {
+		allocations = 0;
+		failures += !survives(text);
+		if (allocations < fail_at)
+			break;
+	}
+	/* Giving memory back may fail, too: that is no failure. */
+	cr_assert_geq(failures, 6);
+	cr_assert_leq(fail_at - 1 - failures, 1);
+	fail_at = 0;
+	cr_assert(survives(text));
 }
