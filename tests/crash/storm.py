@@ -22,9 +22,10 @@ BROKEN = (Closed, OSError, TimeoutError)
 
 class Load:
     """One job of a storm: its definition, its items (None: a source makes them), what it must
-    come to. `ordered` jobs are compared in order."""
+    come to. `ordered` jobs are compared in order. `report` is that of its sink; `check` looks at
+    a done job whose sink's effects are outside."""
 
-    def __init__(self, name, stages, values=None, expected=None, report=None, **more):
+    def __init__(self, name, stages, values=None, expected=None, report=None, check=None, **more):
         self.name = name
         self.definition = {"name": name, "stages": stages, **more}
         self.ordered = more.get("order") == "input"
@@ -34,7 +35,8 @@ class Load:
         self.expected = expected or model.run(
             [s for s in stages if s["use"] not in ("range", "aggregate")], values or [])
         self.report = report
-        self.sink = report is not None
+        self.check = check
+        self.sink = report is not None or check is not None
         self.job_id = None
         self.acknowledged = 0
         self.cancelled = False
@@ -183,8 +185,10 @@ class Follower(Client):
 class Storm:
     """See the head of this file."""
 
-    def __init__(self, t, loads, seed, kills, orders=("none", "pause", "workers")):
+    def __init__(self, t, loads, seed, kills, orders=("none", "pause", "workers"), options=None,
+                 env=None):
         self.t, self.loads, self.seed, self.kills = t, loads, seed, kills
+        self.options, self.env = options, env
         self.random = random.Random(seed)
         self.orders = orders
         self.beacon = Beacon()
@@ -198,7 +202,7 @@ class Storm:
         return Job(self.api, load.job_id)
 
     def start(self):
-        self.server = self.t.server()
+        self.server = self.t.server(self.options, self.env)
         self.api = self.t.client(self.server)
         for load in self.loads:
             load.job_id = self.api.create(load.definition).id
@@ -312,7 +316,9 @@ class Storm:
         job, expected = self.job(load), load.expected
         done = job.get()
         same = same_list if load.ordered else same_multiset
-        if load.sink:
+        if load.check:
+            load.check(done)
+        elif load.sink:
             eq(done["report"], load.report, f"{load.name}: report")
         else:
             same(job.results(), expected.values, f"{load.name}: results")
