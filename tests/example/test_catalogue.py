@@ -13,7 +13,7 @@ from support.server import die_with_parent
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 ROWS = 50_000
-STEPS = ["jq", "score"]
+STEPS = ["jq"]
 
 
 def lines(path):
