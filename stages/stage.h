@@ -194,6 +194,14 @@ enum stage_result stage_emit_reserved(struct stage_ctx *ctx, size_t len);
 enum stage_result stage_fail(struct stage_ctx *ctx, enum stage_failure kind, const char *format,
 	...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * Another attempt at what fails now is not to begin before so many milliseconds have passed
+ * (at most STAGE_RETRY_AFTER_MAX_MS): somebody outside has said so. The job's backoff comes on
+ * top; whether there is another attempt is for the job to say. Since ABI 2.
+ */
+#define STAGE_RETRY_AFTER_MAX_MS 3600000
+void stage_retry_after(struct stage_ctx *ctx, uint64_t ms);
+
 /* Memory that is freed when the item is over; NULL when there is none. */
 void *stage_scratch(struct stage_ctx *ctx, size_t size);
 

@@ -138,6 +138,7 @@ void ctx_begin(struct stage_ctx *ctx, const struct item *item)
 	ctx->text = item_text(item);
 	ctx->len = item->len;
 	ctx->failed = false;
+	ctx->verdict.retry_after_ms = 0;
 	ctx->mark = ctx->emitter->out.count;
 	ctx->item_bytes = 0;
 	ctx->id[0] = '\0';
@@ -374,6 +375,11 @@ enum stage_result stage_fail(
 	ctx->verdict.kind = kind == STAGE_TRANSIENT ? FAILURE_TRANSIENT : FAILURE_PERMANENT;
 	ctx->failed = true;
 	return STAGE_FAILED;
+}
+
+void stage_retry_after(struct stage_ctx *ctx, uint64_t ms)
+{
+	ctx->verdict.retry_after_ms = MIN(ms, (uint64_t)STAGE_RETRY_AFTER_MAX_MS);
 }
 
 void *stage_scratch(struct stage_ctx *ctx, size_t size)

@@ -6,7 +6,8 @@
 #include "base/random.h"
 #include "engine/internal.h"
 
-uint64_t backoff_ns(const struct stage_def *def, unsigned attempts)
+uint64_t backoff_ns(
+	const struct stage_def *def, unsigned attempts, const struct verdict *verdict)
 {
 	uint64_t ms = def->backoff_ms;
 
@@ -15,7 +16,7 @@ uint64_t backoff_ns(const struct stage_def *def, unsigned attempts)
 	ms = MIN(ms, def->max_backoff_ms);
 	/* Full jitter:
 	 * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
-	return random_below(ms * NS_PER_MS + 1);
+	return verdict->retry_after_ms * NS_PER_MS + random_below(ms * NS_PER_MS + 1);
 }
 
 static void delayed_swap(struct delayed *a, struct delayed *b)
@@ -79,9 +80,10 @@ static int make_small(struct item *item)
 	return 0;
 }
 
-int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item)
+int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item,
+	const struct verdict *verdict)
 {
-	uint64_t wait_ns = backoff_ns(run->def, item->attempt + 1u);
+	uint64_t wait_ns = backoff_ns(run->def, item->attempt + 1u, verdict);
 	struct delayed entry = { clock_mono_ns() + wait_ns, run->index, *item };
 
 	if (wait_ns > 10 * NS_PER_MS && make_small(&entry.item) == 0)

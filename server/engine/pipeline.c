@@ -382,7 +382,7 @@ void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct it
 	if (pipeline->stopped)
 		goto drop;
 	if (again) {
-		if (pipeline_try_again(pipeline, run, item) == 0)
+		if (pipeline_try_again(pipeline, run, item, verdict) == 0)
 			return;
 		pipeline_lost(
 			pipeline); /* an item does not lose its attempts for want of memory */

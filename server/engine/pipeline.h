@@ -271,16 +271,20 @@ void pipeline_count_parts(struct pipeline *pipeline, const struct item *item, ui
 struct verdict {
 	enum failure_kind kind;
 	char text[304];
+	uint64_t retry_after_ms; /* what the stage asked for; another attempt waits so long */
 };
 /* The item failed in `run`: another attempt, a dead letter, dropped, or the job fails. Takes
  * the item's reference. */
 void pipeline_failed(struct pipeline *pipeline, struct stage_run *run, struct item *item,
 	const struct verdict *verdict);
-/* How long to wait before the attempt behind the first `attempts` of them. (delayed.c) */
-uint64_t backoff_ns(const struct stage_def *def, unsigned attempts);
+/* How long to wait before the attempt behind the first `attempts` of them, the last of which
+ * ended so. (delayed.c) */
+uint64_t backoff_ns(
+	const struct stage_def *def, unsigned attempts, const struct verdict *verdict);
 /* Another attempt after a while, its item counted as queued; -1 without memory. Takes the
  * item's reference on success. (delayed.c) */
-int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item);
+int pipeline_try_again(struct pipeline *pipeline, struct stage_run *run, struct item *item,
+	const struct verdict *verdict);
 /* Delayed items that are due go back in front of their queue. */
 void pipeline_release_delayed(struct pipeline *pipeline, uint64_t now_ns);
 /* The loop must look again at that time. */

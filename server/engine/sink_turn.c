@@ -76,7 +76,8 @@ static bool is_over(struct pipeline *pipeline)
 static bool back_off(struct turn *turn, unsigned attempts)
 {
 	struct stage_run *run = turn->run;
-	uint64_t until_ns = clock_mono_ns() + backoff_ns(run->def, attempts);
+	uint64_t until_ns =
+		clock_mono_ns() + backoff_ns(run->def, attempts, &turn->ctx.verdict);
 
 	pipeline_lock(run->pipeline);
 	turn_tell(turn);

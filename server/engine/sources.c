@@ -106,7 +106,8 @@ static void source_failed(struct pipeline *pipeline, const struct verdict *verdi
 		return;
 	}
 	pipeline->source->counts.retries++;
-	pipeline->source_due_ns = clock_mono_ns() + backoff_ns(def, pipeline->source_attempts);
+	pipeline->source_due_ns =
+		clock_mono_ns() + backoff_ns(def, pipeline->source_attempts, verdict);
 	pipeline_due(pipeline, pipeline->source_due_ns);
 }
 

@@ -159,6 +159,10 @@ enum stage_result stage_fail(
 	return STAGE_FAILED;
 }
 
+void stage_retry_after(struct stage_ctx *ctx, uint64_t ms)
+{
+}
+
 void *stage_scratch(struct stage_ctx *ctx, size_t size)
 {
 	assert(ctx->scratch_count < OUTPUTS_MAX);

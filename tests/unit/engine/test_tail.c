@@ -185,7 +185,9 @@ Test(delayed, backoff_is_spread_between_nothing_and_twice_as_much_each_time)
 
 		item.attempt = (uint16_t)(n % 6);
 		slab_ref_n(item.slab, 1);
-		cr_assert_eq(pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &item), 0);
+		cr_assert_eq(pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &item,
+				     &(struct verdict){ 0 }),
+			0);
 		wait = fixture.pipeline.delayed[0].due_ns - 1000 * NS_PER_S;
 		most[n % 6] = MAX(most[n % 6], wait);
 		least[n % 6] = MIN(least[n % 6], wait);
@@ -205,6 +207,31 @@ Test(delayed, backoff_is_spread_between_nothing_and_twice_as_much_each_time)
 	fixture_done(&fixture);
 }
 
+Test(delayed, what_the_stage_asked_for_is_waited_on_top_of_the_backoff)
+{
+	struct fixture fixture;
+	struct item items[1], item;
+	uint64_t wait;
+
+	clock_fake(1000 * NS_PER_S, 1);
+	fixture_init(&fixture, false);
+	feed(&fixture, abcd, 1, items);
+	item = items[0];
+	slab_ref_n(item.slab, 1);
+	cr_assert_eq(pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &item,
+			     &(struct verdict){ .retry_after_ms = 5000 }),
+		0);
+	wait = fixture.pipeline.delayed[0].due_ns - 1000 * NS_PER_S;
+	cr_expect_geq(wait, 5 * NS_PER_S);
+	cr_expect_leq(wait, 5 * NS_PER_S + 100 * NS_PER_MS);
+	slab_unref(fixture.pipeline.delayed[0].item.slab);
+	fixture.pipeline.delayed_count = 0;
+	clock_fake(0, 0);
+	tail_filtered(&fixture.pipeline, &items[0]);
+	slab_unref(items[0].slab);
+	fixture_done(&fixture);
+}
+
 Test(delayed, items_come_back_when_they_are_due_in_front_of_the_queue)
 {
 	struct fixture fixture;
@@ -217,7 +244,9 @@ Test(delayed, items_come_back_when_they_are_due_in_front_of_the_queue)
 	cr_assert_eq(queue_push(queue, &items[3], 1), 0);
 	for (int at = 0; at < 3; at++)
 		cr_assert_eq(
-			pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &items[at]), 0);
+			pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &items[at],
+				&(struct verdict){ 0 }),
+			0);
 	cr_expect_eq(queue->delayed, 3);
 	cr_expect_eq(queue_room(queue), 1000 - 4);
 	cr_expect_eq(queue->bytes, 8);
