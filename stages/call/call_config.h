@@ -18,8 +18,7 @@ struct call_config {
 	const char *hosts_json, *networks_json, *secrets_json, *ca_file, *user_agent;
 	bool secrets_in_url, secrets_in_body;
 	int64_t per_host, connections, response_max, held_max, redirects_max,
-		connect_timeout_ms,
-		silence_s;
+		connect_timeout_ms, silence_s;
 
 	/* made of them */
 	struct hosts hosts;

@@ -19,7 +19,8 @@
 struct secret {
 	char *name, *value;
 	size_t len;
-	/* As it stands in JSON, in JSON inside of JSON, and in a URL; NULL where it is the same. */
+	/* As it stands in JSON, in JSON inside of JSON, and in a URL; NULL where it is the
+	 * same. */
 	char *escaped, *escaped_twice, *encoded;
 	bool bound;
 	struct hosts hosts;

@@ -243,9 +243,8 @@ Test(delayed, items_come_back_when_they_are_due_in_front_of_the_queue)
 	feed(&fixture, abcd, 4, items);
 	cr_assert_eq(queue_push(queue, &items[3], 1), 0);
 	for (int at = 0; at < 3; at++)
-		cr_assert_eq(
-			pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &items[at],
-				&(struct verdict){ 0 }),
+		cr_assert_eq(pipeline_try_again(&fixture.pipeline, &fixture.runs[0], &items[at],
+				     &(struct verdict){ 0 }),
 			0);
 	cr_expect_eq(queue->delayed, 3);
 	cr_expect_eq(queue_room(queue), 1000 - 4);
