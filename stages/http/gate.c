@@ -1,4 +1,4 @@
-#include "http/gate.h"
+#include "gate.h"
 
 #include <stdlib.h>
 #include <string.h>

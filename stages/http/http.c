@@ -7,8 +7,8 @@
 
 #include "call/answer.h"
 #include "call/statuses.h"
-#include "http/swarm.h"
-#include "http/place.h"
+#include "swarm.h"
+#include "place.h"
 #include "stage.h"
 
 struct http {

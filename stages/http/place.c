@@ -1,4 +1,4 @@
-#include "http/place.h"
+#include "place.h"
 
 #include "stage_write.h"
 

@@ -1,4 +1,4 @@
-#include "http/swarm.h"
+#include "swarm.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -18,7 +18,7 @@
 #define LEAT_HTTP_SWARM_H
 
 #include "call/exchange.h"
-#include "http/gate.h"
+#include "gate.h"
 
 enum transfer_step { STEP_JOB, STEP_HOST, STEP_ALL, STEP_RESOLVE, STEP_COUNT };
 
