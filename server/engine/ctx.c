@@ -11,8 +11,9 @@
 #include "engine/calls.h"
 #include "engine/hosted.h"
 
-#define SCRATCH_SIZE (32u << 10)
-#define PARTS_MAX    (1u << 20) /* items that one item may become in one stage */
+#define SCRATCH_SIZE     (32u << 10)
+#define SOURCE_RUN_BYTES (1u << 20)
+#define PARTS_MAX        (1u << 20) /* items that one item may become in one stage */
 
 /* ---- scratch ---- */
 
@@ -299,12 +300,20 @@ static uint64_t output_max(const struct stage_run *run)
 	return engine_config(run->pipeline->engine)->output_max;
 }
 
+/* A source's run makes many items of none: each of them has the bound, and the run another. */
+static bool may_emit(const struct stage_ctx *ctx, size_t len, uint64_t max)
+{
+	if (ctx->run->stage->kind != STAGE_SOURCE)
+		return ctx->item_bytes + len <= max;
+	return len <= max && ctx->item_bytes <= MAX(max, (uint64_t)SOURCE_RUN_BYTES);
+}
+
 char *stage_reserve(struct stage_ctx *ctx, size_t len)
 {
 	struct emitter *emitter = ctx->emitter;
 	uint64_t max = output_max(ctx->run);
 
-	if (ctx->item_bytes + len > max) {
+	if (!may_emit(ctx, len, max)) {
 		ctx_fail(ctx, FAILURE_PERMANENT,
 			"the item became more than %llu bytes (output-max)",
 			(unsigned long long)max);

@@ -301,6 +301,16 @@ def test_too_many_files(t):
     place.fails("*", "more than 10 files")
 
 
+def test_output_max_is_about_one_item(t):
+    """However many are made at once."""
+    place = Place(t, {"output-max": "2KiB"})
+    values = [{"n": n, "text": "x" * 1500} for n in range(2000)]
+    place.put("a.ndjson", ndjson(values))
+    same_list(place.read("a*"), values)
+    place.put("b.ndjson", ndjson([{"text": "x" * 3000}]))
+    place.fails("b*", "output-max")
+
+
 def test_folders_that_are_too_deep(t):
     place = Place(t)
     place.put("/".join(["x"] * 31) + "/a.json", b"1")
