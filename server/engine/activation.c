@@ -202,6 +202,7 @@ static bool begin(
 		return false;
 	executor->pipeline = pipeline;
 	step->in.count = queue_pop(&run->queue, step->in.at, size);
+	run->batch_since_ns = 0;
 	queue_hold(&run->queue, step->in.at, step->in.count);
 	count_begun(pipeline, step->in.at, step->in.count);
 	build_chain(executor, run, now_ns);

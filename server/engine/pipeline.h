@@ -105,7 +105,8 @@ struct stage_run {
 
 	const struct hosted *hosted; /* in a host process (hosted.h); else NULL */
 	unsigned batch_max;      /* items of one call of run_batch; 0: they come one by one */
-	uint64_t batch_since_ns; /* the queue has less than that since; 0: it waits for none */
+	uint64_t batch_since_ns; /* what waits in the queue for company came then; 0: nothing
+				    does */
 	struct call_kit *kits;   /* of calls of many items, to be used again */
 
 	struct list calls;              /* async and blocking: under way, oldest first */

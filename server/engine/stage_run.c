@@ -156,16 +156,27 @@ unsigned stage_run_batch_max(const struct stage_run *run)
 	return run->stage->batch_items;
 }
 
-/* Is nothing on its way to this stage any more? Then there is nothing to wait for. */
+/* Will nothing more be fed, or not before something in the pipeline comes to its end? */
+static bool feed_stands(struct pipeline *pipeline)
+{
+	/* A server that drains feeds nothing more, and what waits holds it up. */
+	if (pipeline->no_feed)
+		return true;
+	/* What stays in there is refused: by the bytes of the first queue, or the window. */
+	pipeline_feed(pipeline);
+	return !list_empty(&pipeline->inbox) || (pipeline->input_over && !pipeline->cold);
+}
+
+/* Is nothing on its way to this stage? Then there is nothing to wait for. */
 static bool is_last_of_all(const struct stage_run *run)
 {
-	const struct pipeline *pipeline = run->pipeline;
+	struct pipeline *pipeline = run->pipeline;
 
-	if (pipeline->delayed_count > 0)
-		return false;
-	/* A server that drains feeds nothing more, and what waits holds it up. */
-	if (!pipeline->no_feed &&
-		(!pipeline->input_over || pipeline->cold || !list_empty(&pipeline->inbox)))
+	/* The stage before it may hold what this one's queue has no bytes left for. */
+	pipeline_drain_overflow(pipeline);
+	if (run->index > pipeline->first && run[-1].overflow.count > 0)
+		return true;
+	if (pipeline->delayed_count > 0 || !feed_stands(pipeline))
 		return false;
 	for (const struct stage_run *at = &pipeline->stages[pipeline->first]; at < run; at++)
 		if (at->queue.count > 0 || at->active > 0 || at->overflow.count > 0)
@@ -181,8 +192,6 @@ static bool batch_is_due(struct stage_run *run, uint64_t now_ns)
 	if (run->def->batch_wait_ms == 0 || run->queue.count >= run->batch_max ||
 		queue_room(&run->queue) == 0 || is_last_of_all(run))
 		return true;
-	if (run->batch_since_ns == 0)
-		run->batch_since_ns = now_ns;
 	due_ns = run->batch_since_ns + run->def->batch_wait_ms * NS_PER_MS;
 	if (due_ns > now_ns)
 		pipeline_due(run->pipeline, due_ns);
@@ -194,6 +203,9 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 	uint64_t most = is_serial(run) ? 1 : (uint64_t)run->workers * MAX(run->per_worker, 1u);
 	uint64_t room;
 
+	/* Also while all workers are busy: that time counts. */
+	if (run->batch_since_ns == 0 && run->queue.count > 0 && run->def->batch_wait_ms > 0)
+		run->batch_since_ns = now_ns;
 	if (run->queue.count == 0 || run->active >= most || pipeline->paused ||
 		pipeline->stopped)
 		return 0;

@@ -1,5 +1,6 @@
 """Stages that take many items at once: each item has its own fate, and nothing waits needlessly."""
 
+import time
 from datetime import datetime
 
 from support.leat import *
@@ -73,12 +74,15 @@ def test_a_batch_waits_for_company_and_no_longer_than_it_was_told(t):
         eq(sorted({r["size"] for r in job.results()}), [5, 10], kind)
 
 
-def test_wait_ms_ends_the_wait(t):
+def test_each_batch_waits_for_wait_ms_and_no_longer(t):
     t.need_modules()
     for kind in KINDS:
-        job = t.job([stage(kind, 1000, 50)])
-        job.send([{"n": n} for n in range(7)])
-        job.wait(lambda j: j["counts"]["succeeded"] == 7, 20, "they do not wait for ever")
+        job = t.job([stage(kind, 1000, 100)])
+        for done in (7, 14, 21):
+            begun = time.monotonic()
+            job.send([{"n": n} for n in range(7)])
+            job.wait(lambda j: j["counts"]["succeeded"] == done, 20, "they do not wait for ever")
+            ok(time.monotonic() - begun > 0.09, f"{kind}: the batch that makes {done} came early")
         job.send([], close=True)
         job.wait_done()
 
@@ -89,6 +93,15 @@ def test_a_batch_larger_than_the_queue_does_not_wait_for_ever(t):
         job = run(t, [stage(kind, 1000, 60000, queue={"items": 16})],
                   [{"n": n} for n in range(300)])
         eq(len(job.results()), 300, kind)
+
+
+def test_a_batch_that_the_bytes_of_the_queue_keep_small_does_not_wait_for_ever(t):
+    t.need_modules()
+    values = [{"n": n, "text": "x" * 300} for n in range(50)]
+    for kind in KINDS:
+        for before in ([], [{"use": "pass", "workers": 2}]):
+            job = run(t, before + [stage(kind, 1000, 60000, queue={"bytes": 1000})], values)
+            same_multiset([r["n"] for r in job.results()], list(range(50)), kind)
 
 
 def test_behind_a_stage_that_filters_the_end_comes_at_once(t):

@@ -29,10 +29,13 @@ static void look_at_stage(const struct plan_stage *plan, const json_t *stage, bo
 	json_t *queue = json_object_get(stage, "queue");
 	uint64_t items = count_of(queue, "items"), workers = count_of(stage, "workers");
 
+	uint64_t each = MIN(plan->queue_items, plan->batch_items > 0 ? plan->batch_items : 7);
+
 	/* What comes back from a batch stands in front of what came meanwhile; each call and
-	 * each worker has one in hand besides, which may be put back to be tried again. */
-	MUST(patched || items <= 2 * plan->queue_items + workers, "%s holds %llu items of %llu",
-		plan->name, llu(items), llu(plan->queue_items));
+	 * each worker has one in hand besides, or what a call of many took from the queue,
+	 * which may be put back to be tried again. */
+	MUST(patched || items <= 2 * plan->queue_items + workers * each,
+		"%s holds %llu items of %llu", plan->name, llu(items), llu(plan->queue_items));
 	MUST(patched || count_of(stage, "busy") <= workers);
 }
 

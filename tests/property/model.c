@@ -152,6 +152,17 @@ static bool moody(const struct model *model, const struct plan_stage *stage,
 	return false;
 }
 
+static void do_batch(const struct model *model, const struct plan_stage *stage,
+	const struct part *part, unsigned attempt, struct made *made)
+{
+	uint64_t hash = probe_hash(part->text, strlen(part->text), stage->salt);
+
+	if (!moody(model, stage, part, attempt, made))
+		return;
+	for (unsigned n = probe_makes(hash); n > 0; n--)
+		output(made, strdup(part->text));
+}
+
 static void do_fail(const struct model *model, const struct plan_stage *stage,
 	const struct part *part, unsigned attempt, struct made *made)
 {
@@ -207,6 +218,11 @@ static void attempt_map(const struct model *model, const struct plan_stage *stag
 	case USE_FLAKY:
 		if (moody(model, stage, part, attempt, made))
 			output(made, strdup(part->text));
+		break;
+	case USE_BATCH_CPU:
+	case USE_BATCH_BLOCK:
+	case USE_BATCH_ASYNC:
+		do_batch(model, stage, part, attempt, made);
 		break;
 	case USE_HANG_CPU:
 	case USE_HANG_BLOCK:

@@ -22,6 +22,9 @@ static const char *const use_names[] = {
 	[USE_WORKER] = "probe_worker",
 	[USE_BLOCK] = "probe_block",
 	[USE_POOL] = "probe_pool",
+	[USE_BATCH_CPU] = "probe_batch_cpu",
+	[USE_BATCH_BLOCK] = "probe_batch_block",
+	[USE_BATCH_ASYNC] = "probe_batch_async",
 	[USE_HANG_CPU] = "probe_hang_cpu",
 	[USE_HANG_BLOCK] = "probe_hang_block",
 	[USE_HANG_ASYNC] = "probe_hang_async",
@@ -39,13 +42,21 @@ static bool hangs(enum plan_use use)
 	return use == USE_HANG_CPU || use == USE_HANG_BLOCK || use == USE_HANG_ASYNC;
 }
 
+static bool takes_batches(enum plan_use use)
+{
+	return use == USE_BATCH_CPU || use == USE_BATCH_BLOCK || use == USE_BATCH_ASYNC;
+}
+
 /* ---- stages ---- */
 
 static enum plan_use choose(struct rng *rng, const struct plan_rules *rules, unsigned *fan)
 {
 	for (;;) {
 		enum plan_use use = (enum plan_use)rng_below(rng, USE_MAPS);
-		unsigned more = use == USE_EXPLODE ? 3 : use == USE_MANY ? 5 : 1;
+		unsigned more = use == USE_EXPLODE   ? 3
+				: use == USE_MANY    ? 5
+				: takes_batches(use) ? 2
+						     : 1;
 
 		if ((use == USE_FAIL || use == USE_ID) && !rules->numbered)
 			continue;
@@ -74,6 +85,10 @@ static void bounds(struct plan_stage *stage, struct rng *rng, const struct plan_
 		stage->on_error = ON_ERROR_FAIL;
 	if (rng_percent(rng, 8))
 		stage->rate = (double)RNG_PICK(rng, 20000, 100000, 1000000);
+	if (takes_batches(stage->use) && rng_percent(rng, 75)) {
+		stage->batch_items = RNG_PICK(rng, 1, 2, 7, 64, 10000);
+		stage->batch_wait_ms = RNG_PICK(rng, 0, 0, 1, 3, 10);
+	}
 	if (hangs(stage->use)) {
 		stage->timeout_ms = 250;
 		stage->attempts = (unsigned)RNG_PICK(rng, 1, 1, 2);
@@ -253,6 +268,10 @@ static json_t *stage_definition(const struct plan *plan, const struct plan_stage
 	if (stage->timeout_ms > 0)
 		json_object_set_new(
 			json, "timeout_ms", json_integer((json_int_t)stage->timeout_ms));
+	if (stage->batch_items > 0)
+		json_object_set_new(json, "batch",
+			json_pack("{s:I, s:I}", "items", (json_int_t)stage->batch_items,
+				"wait_ms", (json_int_t)stage->batch_wait_ms));
 	if (stage->rate > 0)
 		json_object_set_new(
 			json, "rate", json_pack("{s:f}", "per_second", stage->rate));

@@ -29,6 +29,9 @@ enum plan_use {
 	USE_WORKER,
 	USE_BLOCK,
 	USE_POOL,
+	USE_BATCH_CPU,
+	USE_BATCH_BLOCK,
+	USE_BATCH_ASYNC,
 	USE_HANG_CPU,
 	USE_HANG_BLOCK,
 	USE_HANG_ASYNC,
@@ -52,6 +55,7 @@ struct plan_stage {
 	unsigned attempts;
 	enum on_error on_error;
 	uint64_t queue_items, queue_bytes, backoff_ms, timeout_ms;
+	uint64_t batch_items, batch_wait_ms; /* 0: not said */
 	double rate;
 };
 

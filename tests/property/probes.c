@@ -247,6 +247,58 @@ static enum stage_result pool_run(void *instance, struct stage_ctx *ctx)
 	return STAGE_PENDING;
 }
 
+/* ---- batch ---- */
+
+static enum stage_result batch_item(const struct probe *probe, struct stage_ctx *ctx)
+{
+	unsigned n = probe_makes(hash_of(probe, ctx));
+	size_t len;
+	const char *text = stage_input(ctx, &len);
+
+	if (moody(probe, ctx, true) != STAGE_OK)
+		return STAGE_FAILED;
+	for (unsigned at = 0; at < n; at++)
+		if ((at == 0 ? stage_emit_input(ctx) : stage_emit(ctx, text, len)) != STAGE_OK)
+			return STAGE_FAILED;
+	return STAGE_OK;
+}
+
+static enum stage_result batch_run(void *instance, struct stage_ctx *ctx)
+{
+	if (stage_batch_count(ctx) != 0)
+		atomic_fetch_add(&probe_trespasses, 1);
+	return batch_item(instance, ctx);
+}
+
+/* The odd ones first, so that what they make has to be sorted. */
+static enum stage_result batch_run_all(void *instance, struct stage_ctx *ctx)
+{
+	size_t count = stage_batch_count(ctx);
+
+	if (count == 0)
+		atomic_fetch_add(&probe_trespasses, 1);
+	for (size_t at = 1; at < count; at += 2)
+		batch_item(instance, stage_batch_item(ctx, at));
+	for (size_t at = 0; at < count; at += 2)
+		batch_item(instance, stage_batch_item(ctx, at));
+	return STAGE_OK;
+}
+
+static void batch_timer(void *instance, struct stage_ctx *ctx)
+{
+	stage_complete(ctx, batch_run_all(instance, ctx));
+}
+
+static enum stage_result batch_run_later(void *instance, struct stage_ctx *ctx)
+{
+	if (stage_batch_count(ctx) % 2 == 0)
+		return batch_run_all(instance, ctx);
+	stage_defer(ctx);
+	if (stage_timer(ctx, 0, batch_timer) != STAGE_OK)
+		return STAGE_FAILED;
+	return STAGE_PENDING;
+}
+
 /* ---- hang ---- */
 
 static bool hangs(const struct probe *probe, struct stage_ctx *ctx)
@@ -418,6 +470,12 @@ PROBE(probe_block, .threads = STAGE_BLOCKING, .run = block_run,
 	.worker_size = sizeof(struct probe_worker), .worker_open = worker_opened,
 	.worker_close = worker_closed);
 PROBE(probe_pool, .threads = STAGE_ASYNC, .run = pool_run);
+PROBE(probe_batch_cpu, .threads = STAGE_PARALLEL, .run = batch_run, .run_batch = batch_run_all,
+	.batch_items = 7);
+PROBE(probe_batch_block, .threads = STAGE_BLOCKING, .run = batch_run,
+	.run_batch = batch_run_all);
+PROBE(probe_batch_async, .threads = STAGE_ASYNC, .run = batch_run,
+	.run_batch = batch_run_later);
 PROBE(probe_hang_cpu, .threads = STAGE_PARALLEL, .run = hang_run);
 PROBE(probe_hang_block, .threads = STAGE_BLOCKING, .run = hang_run);
 PROBE(probe_hang_async, .threads = STAGE_ASYNC, .run = hang_async_run, .cancel = hang_cancel);

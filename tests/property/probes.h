@@ -9,6 +9,7 @@
  *	probe_worker  passes; its worker's memory must be nobody else's
  *	probe_block   blocking: passes, sometimes after a moment
  *	probe_pool    async: completed by a thread of libuv's pool
+ *	probe_batch_…  in batches, in an order of its own: flaky, and makes none, one or two
  *	probe_hang_…  by the item's hash: passes, or waits until it is cancelled
  *	probe_sink    adds up hashes; some items fail
  *	probe_block_sink  the same, blocking: now and then after a moment
@@ -49,6 +50,12 @@ enum probe_mood probe_mood(uint64_t hash, uint64_t mod);
 static inline bool probe_hangs(uint64_t hash, uint64_t mod)
 {
 	return hash % mod == 0;
+}
+
+/* How many items probe_batch_… makes of one. */
+static inline unsigned probe_makes(uint64_t hash)
+{
+	return (unsigned)(hash >> 40) % 3;
 }
 
 #endif
