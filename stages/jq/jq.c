@@ -49,7 +49,7 @@ static enum stage_result jq_open(void *instance, struct stage_ctx *ctx)
 	jq_pool_init(&jq->pool);
 	switch (jq_pool_take(&jq->pool, true, &child, why)) {
 	case JQ_STARTED:
-		jq_pool_give(&jq->pool, child);
+		jq_child_end(child); /* a job may wait for its first item for ever */
 		return STAGE_OK;
 	case JQ_NO_PROGRAM:
 		jq_pool_done(&jq->pool);
