@@ -529,7 +529,8 @@ static inline enum stage_csv_result stage_csv_name_columns_(
 	if (result != STAGE_CSV_ROW)
 		return stage_csv_fatal_(csv, ret, result);
 	ends = STAGE_CSV_REALLOC(csv->key_ends, csv->columns * sizeof(*ends));
-	csv->key_ends = ends != NULL ? ends : csv->key_ends;
+	if (ends != NULL) /* less memory than there was: a failure is none */
+		csv->key_ends = ends;
 	return STAGE_CSV_ROW;
 }
 
