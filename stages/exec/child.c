@@ -285,7 +285,7 @@ static void settle_slots(struct child *child, struct exec *exec, const char *rea
 {
 	bool known = child->held_up;
 	unsigned wanted = count_wanted(child);
-	bool never = !child->answered_once && child->why[0] == '\0';
+	bool broken = program_is_broken(child->program);
 
 	for (unsigned at = child->last; at-- > child->first;) {
 		struct slot *slot = &child->slots[at];
@@ -293,7 +293,7 @@ static void settle_slots(struct child *child, struct exec *exec, const char *rea
 
 		if (slot->answered || slot->task == NULL)
 			continue;
-		if (slot->task->batch || never || wanted == 1 ||
+		if (slot->task->batch || broken || wanted == 1 ||
 			(!known && !child->program->framed && oldest)) {
 			fail_slot(slot, reason);
 			continue;
@@ -304,6 +304,13 @@ static void settle_slots(struct child *child, struct exec *exec, const char *rea
 	}
 	child->first = child->last;
 	child->load = 0;
+}
+
+/* As leat exec-child says it. */
+static bool could_not_start(const struct child *child)
+{
+	return child->exit_signal == 0 &&
+	       (child->exit_status == 126 || child->exit_status == 127);
 }
 
 /* It has ended, and all that it wrote was read. */
@@ -322,7 +329,7 @@ static void finish(struct child *child)
 		TAILQ_REMOVE(&program->idle, child, place);
 	child->idle = false;
 	if (!child->answered_once && !retired && program->loop != NULL)
-		program_note_death(program, reason);
+		program_note_death(program, reason, could_not_start(child));
 	detach(child);
 	drop_answered(child);
 	if (exec != NULL)
@@ -482,8 +489,7 @@ static void learn(struct child *child, unsigned answers)
 
 	if (answers == 0)
 		return;
-	if (!child->answered_once)
-		program_note_life(child->program);
+	program_note_life(child->program);
 	child->answered_once = true;
 	each = (now_ns - child->seen_ns) / answers + 1;
 	child->seen_ns = now_ns;
@@ -822,7 +828,7 @@ int child_start(struct program *program, const struct exec *exec, struct child *
 	int failed;
 
 	if (child == NULL) {
-		program_note_death(program, "out of memory");
+		program_note_death(program, "out of memory", true);
 		return -1;
 	}
 	init_handles(child, program->loop);
@@ -830,7 +836,7 @@ int child_start(struct program *program, const struct exec *exec, struct child *
 	if (failed != 0) {
 		snprintf(reason, sizeof(reason), "the program cannot be started: %s",
 			uv_strerror(failed));
-		program_note_death(program, reason);
+		program_note_death(program, reason, true);
 		close_handles(child);
 		return -1;
 	}

@@ -7,7 +7,10 @@
 
 #include "child.h"
 
-#define WORDS_MAX      1000
+#define WORDS_MAX 1000
+#define DEATHS_MAX                                                                 \
+	3 /* in a row without an answer of anybody: it is the program, not an item \
+	   */
 #define BACKOFF_MS     100
 #define BACKOFF_SHIFTS 6 /* up to 6.4 s */
 
@@ -268,22 +271,34 @@ void program_end(struct program *program)
 	program->loop = NULL;
 }
 
-void program_note_death(struct program *program, const char *reason)
+void program_note_death(struct program *program, const char *reason, bool cannot_start)
 {
-	unsigned shifts = program->deaths < BACKOFF_SHIFTS ? program->deaths : BACKOFF_SHIFTS;
-	uint64_t wait_ms = (uint64_t)BACKOFF_MS << shifts;
+	unsigned shifts;
+	uint64_t wait_ms;
 
 	program->deaths++;
+	if (cannot_start && program->deaths < DEATHS_MAX)
+		program->deaths = DEATHS_MAX;
+	snprintf(program->reason, sizeof(program->reason), "%s", reason);
+	if (program->deaths < DEATHS_MAX)
+		return;
+	shifts = program->deaths - DEATHS_MAX;
+	wait_ms = (uint64_t)BACKOFF_MS << (shifts < BACKOFF_SHIFTS ? shifts : BACKOFF_SHIFTS);
 	/* With jitter: programs that break for the same reason do not all start again at once.
 	 */
 	program->start_ms =
 		uv_now(program->loop) + wait_ms / 2 + (uv_hrtime() >> 8) % (wait_ms / 2 + 1);
-	snprintf(program->reason, sizeof(program->reason), "%s", reason);
 }
 
 void program_note_life(struct program *program)
 {
 	program->deaths = 0;
+	program->start_ms = 0;
+}
+
+bool program_is_broken(const struct program *program)
+{
+	return program->deaths >= DEATHS_MAX;
 }
 
 /* ---- tasks ---- */
@@ -366,7 +381,7 @@ static struct child *pick(struct program *program, struct exec *exec, const stru
 /* Nobody can do it now, and nobody is about to: better it hears why. */
 static bool is_hopeless(const struct program *program, const struct exec *exec)
 {
-	return program->ended || (program->deaths > 0 && exec->child_count == 0 &&
+	return program->ended || (program_is_broken(program) && exec->child_count == 0 &&
 					 uv_now(program->loop) < program->start_ms);
 }
 

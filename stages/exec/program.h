@@ -52,7 +52,7 @@ struct program {
 	struct exec_list waiting; /* that have pending tasks */
 	unsigned child_count;
 	unsigned deaths;          /* in a row, of children that never answered */
-	uint64_t start_ms;        /* no child is started before */
+	uint64_t start_ms;        /* while it is broken no child is started before */
 	char reason[REASON_SIZE]; /* of the last such death */
 	bool ended;
 };
@@ -99,8 +99,10 @@ void exec_put_back(struct exec *exec, struct task *task);
 /* The task is over: all its items are, or `result` is their fate. Frees it. */
 void task_end(struct task *task, enum stage_result result);
 
-/* A child has died without ever having answered; or one has. */
-void program_note_death(struct program *program, const char *reason);
+/* A child has died without ever having answered; or one has answered. */
+void program_note_death(struct program *program, const char *reason, bool cannot_start);
 void program_note_life(struct program *program);
+/* Is it the program itself that does not work, whatever it is given? */
+bool program_is_broken(const struct program *program);
 
 #endif
