@@ -13,7 +13,7 @@ from support.server import die_with_parent
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 ROWS = 50_000
-STEPS = ["jq"]
+STEPS = ["jq", "http", "score"]
 
 
 def lines(path):
@@ -32,7 +32,7 @@ def ran(t, rows, *more, **secret):
     env.update(secret)
     done = subprocess.run([sys.executable, "-B", os.path.join(TOP, "examples/catalogue/run"), "--leat",
                            t.settings.program, "--rows", str(rows), "--steps", ",".join(STEPS), *more, into.name],
-                          capture_output=True, text=True, env=env, timeout=150 * t.slow,
+                          capture_output=True, text=True, env=env, timeout=400 * t.slow,
                           preexec_fn=die_with_parent, check=False)
     eq(done.returncode, 0, done.stdout + done.stderr)
     with open(os.path.join(into.name, "summary.json"), encoding="utf-8") as file:
@@ -83,7 +83,7 @@ def kept_is_right(folder, summary, expected):
        len(expected.products) - sum(count for count, _ in expected.weights().values()))
 
 
-@timeout(200)
+@timeout(450)
 def test_every_row_ends_where_it_should(t):
     folder, summary, expected, said = ran(t, ROWS)
     ok(all(expected.lost[stage] > 100 for stage in STEPS), expected.lost)
@@ -94,7 +94,7 @@ def test_every_row_ends_where_it_should(t):
     t.note(f"{len(expected.products)} of {expected.rows} rows came through")
 
 
-@timeout(120)
+@timeout(450)
 def test_postgres_gets_the_same_rows(t):
     pg = Postgres(t)
     _, summary, expected, said = ran(t, 5000, "--postgres", pg.dsn(), PGPASSWORD=PASSWORD)
