@@ -113,6 +113,34 @@ static bool names_fit(const struct sql_columns *columns, struct pg_conn *conn)
 	return true;
 }
 
+/* Run it. Where another has made the table at the same moment, it is there at the next attempt.
+ */
+static bool create(struct pg_conn *conn, const char *sql)
+{
+	static const char *const raced[] = { "23505", "42P07", "42710" };
+	PGresult *result;
+	bool good;
+
+	if (sql == NULL)
+		return no_memory(conn);
+	result = pg_conn_result(conn, PQsendQuery(conn->pg, sql));
+	if (result == NULL)
+		return false;
+	good = pg_result_good(result);
+	if (!good) {
+		const char *state = pg_result_state(result);
+
+		pg_result_fail(result, conn->ctx, "the table cannot be created");
+		for (size_t i = 0; i < sizeof(raced) / sizeof(raced[0]); i++)
+			if (strcmp(state, raced[i]) == 0)
+				stage_fail(conn->ctx, STAGE_TRANSIENT,
+					"the table is being created by another");
+		pg_conn_close(conn);
+	}
+	PQclear(result);
+	return good;
+}
+
 static bool make(struct target *target, struct pg_conn *conn, const struct sql_sink *sink,
 	const struct sql_columns *columns)
 {
@@ -137,7 +165,7 @@ static bool make(struct target *target, struct pg_conn *conn, const struct sql_s
 	sql_text_puts(&sql, "PRIMARY KEY ");
 	sql_sink_key_list(sink, &sql);
 	sql_text_puts(&sql, ")");
-	done = pg_conn_do(conn, sql_text_end(&sql), "the table cannot be created");
+	done = create(conn, sql_text_end(&sql));
 	sql_text_done(&sql);
 	return done;
 }

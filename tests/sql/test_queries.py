@@ -53,7 +53,7 @@ def test_rows_of_sqlite_are_items(t):
                         "t": "a\"\n", "u": "A\ufffdB", "p": 1, "d": "[1.5]"}], "the row")
 
 
-@timeout(90)
+@timeout(180)
 def test_a_sqlite_query_goes_on_where_it_was_killed(t):
     """With rows that come and go behind and before it meanwhile."""
     out, api = with_sqlite(t, 6000)
@@ -141,7 +141,7 @@ def test_rows_of_postgres_are_items_with_their_types(t):
     eq(len(row["long"]), 136, "characters of base64")
 
 
-@timeout(90)
+@timeout(180)
 def test_a_postgres_query_goes_on_after_kills_of_both(t):
     pg, api = with_postgres(t)
     pg.do("CREATE TABLE t AS SELECT g * 3 AS id, 'x' || g AS s FROM generate_series(1, 8000) g;"
@@ -192,7 +192,8 @@ def test_a_result_is_not_held_in_memory(t):
                 + [{"use": "pick", "params": {"fields": ["n"]}}], api=api, backlog={"bytes": 4 << 20})
     job.wait_done(timeout=50)
     eq(sorted(row["n"] for row in job.results()), list(range(1, 101)), "rows")
-    within((api.server.peak_rss_kib() - before) / 1024, 0, 90 * t.slow, "MiB more than before")
+    if t.settings.sanitizer is None:  # which keeps what was freed
+        within((api.server.peak_rss_kib() - before) / 1024, 0, 90, "MiB more than before")
 
 
 @timeout(60)
@@ -219,7 +220,7 @@ def test_no_answer_in_time_is_said(t):
 # -- from one to the other -------------------------------------------------------------------
 
 
-@timeout(90)
+@timeout(180)
 def test_rows_go_from_one_database_to_another(t):
     pg = Postgres(t)
     out = folder(t)

@@ -47,7 +47,7 @@ def test_items_are_rows_in_one_file(t):
     eq(rows(out, "PRAGMA journal_mode"), [{"journal_mode": "delete"}], "journal mode")
 
 
-@timeout(90)
+@timeout(180)
 def test_killed_leat_writes_each_row_once(t):
     out, api = with_sqlite(t)
     job = t.job(into(throttle=1500), api=api)
@@ -104,20 +104,20 @@ def test_cancel_ends_the_wait_for_a_lock(t):
 @timeout(60)
 def test_a_full_disk_is_waited_for(t):
     out = folder(t)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", out],
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", out],
                           stderr=subprocess.PIPE, check=False)
     if done.returncode:
         t.skip("a tmpfs cannot be mounted here: " + done.stderr.decode(errors="replace").strip())
     t.cleanup.append(lambda: subprocess.run(["umount", "-l", out], check=False))
     with open(os.path.join(out, "ballast"), "wb") as file:
-        file.write(bytes(3 << 20))
+        file.write(bytes(11 << 20))
     api = serve(t, {"sqlite.json": {"folders": {"out": out}}})
     job = t.job(into(), api=api)
-    job.send([{"n": n, "pad": "x" * 500} for n in range(1500)], close=True)
+    job.send([{"n": n, "pad": "x" * 1000} for n in range(3000)], close=True)
     job.wait(lambda j: j["counts"]["retries"] > 2, 40, "it is tried again")
     os.unlink(os.path.join(out, "ballast"))
-    eq(adds_up(job.wait_done(timeout=40), 1500)["refused"], 0, "refused")
-    eq(count(out), 1500, "rows")
+    eq(adds_up(job.wait_done(timeout=40), 3000)["refused"], 0, "refused")
+    eq(count(out), 3000, "rows")
 
 
 @timeout(60)
