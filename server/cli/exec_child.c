@@ -62,7 +62,7 @@ static int take_flag(const char *flag, const char *value)
 	static const struct {
 		const char *flag;
 		int resource;
-	} limits[] = { { "--memory", RLIMIT_AS }, { "--cpu", RLIMIT_CPU },
+	} limits[] = { { "--memory", RLIMIT_DATA }, { "--cpu", RLIMIT_CPU },
 		{ "--files", RLIMIT_NOFILE } };
 
 	if (strcmp(flag, "--cwd") == 0)

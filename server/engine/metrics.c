@@ -15,7 +15,7 @@ static void add_stage(struct stage_metrics *stage, const struct stage_run *run)
 	const struct queue *queue = &run->queue;
 
 	stage->workers += run->workers;
-	stage->busy += run->active;
+	stage->busy += stage_run_busy(run);
 	stage->queue_items += (uint64_t)queue->count + queue->delayed;
 	stage->queue_bytes += queue->bytes;
 	stage->queue_max_items += queue->max_items;

@@ -88,7 +88,8 @@ unsigned stage_run_busy(const struct stage_run *run)
 {
 	unsigned per_worker = MAX(run->per_worker, 1u);
 
-	return (run->active + per_worker - 1) / per_worker;
+	/* Some are still in hand that more workers, or a wider window, have begun. */
+	return MIN((run->active + per_worker - 1) / per_worker, run->workers);
 }
 
 uint64_t pipeline_downstream_room(const struct pipeline *pipeline, const struct stage_run *run)

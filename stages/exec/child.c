@@ -10,7 +10,7 @@
 
 #define READ_SIZE (64u << 10)
 #define WORK_NS   10000000ull /* of work in its hands */
-#define GRACE_MS  100         /* for the answer to what nobody wants any more */
+#define GRACE_MS  100         /* plain: for the answer to what nobody wants any more */
 #define PIPE_MS   500         /* for what others hold in its pipes after its end */
 #define LOG_BURST 20u         /* lines of stderr at once, */
 #define LOG_PER_S 10u         /* and in the long run */
@@ -157,6 +157,12 @@ static void send_signal(const struct child *child, int number)
 		kill(-child->pid, number);
 }
 
+static void terminate(struct child *child)
+{
+	send_signal(child, SIGTERM);
+	wait_for(child, WAIT_TERM, (uint64_t)child->program->kill_ms);
+}
+
 static void condemn(struct child *child, const char *why)
 {
 	if (child->condemned || child->exited)
@@ -168,8 +174,10 @@ static void condemn(struct child *child, const char *why)
 	child->idle = false;
 	if (!uv_is_closing((uv_handle_t *)&child->in))
 		uv_close((uv_handle_t *)&child->in, handle_closed);
-	send_signal(child, SIGTERM);
-	wait_for(child, WAIT_TERM, (uint64_t)child->program->kill_ms);
+	if (why[0] == '\0') /* it did nothing wrong: the end of its input says enough */
+		wait_for(child, WAIT_END, (uint64_t)child->program->kill_ms);
+	else
+		terminate(child);
 }
 
 void child_retire(struct child *child)
@@ -197,6 +205,8 @@ static void timer_fired(uv_timer_t *timer)
 		condemn_held_up(child);
 	else if (wait == WAIT_EXIT)
 		condemn(child, "the program closed its output");
+	else if (wait == WAIT_END)
+		terminate(child);
 	else if (wait == WAIT_TERM)
 		send_signal(child, SIGKILL);
 	else if (wait == WAIT_PIPE)
@@ -236,7 +246,7 @@ static void close_handles(struct child *child)
 		(uv_handle_t *)&child->out, (uv_handle_t *)&child->err,
 		(uv_handle_t *)&child->timer };
 
-	for (unsigned at = 0; at < 5; at++)
+	for (unsigned at = child->is_process ? 0 : 1; at < 5; at++)
 		if (!uv_is_closing(handles[at]))
 			uv_close(handles[at], handle_closed);
 }
@@ -721,7 +731,8 @@ bool child_forget(struct child *child, const struct stage_ctx *ctx)
 	if (task == NULL)
 		return false;
 	if (child->wait == WAIT_NOTHING && !child->condemned)
-		wait_for(child, WAIT_GRACE, GRACE_MS);
+		wait_for(child, WAIT_GRACE,
+			child->program->framed ? (uint64_t)child->program->kill_ms : GRACE_MS);
 	child_settle(child);
 	return true;
 }
@@ -757,7 +768,7 @@ static void init_handles(struct child *child, uv_loop_t *loop)
 	uv_timer_init(loop, &child->timer);
 	child->in.data = child->out.data = child->err.data = child->timer.data = child;
 	child->process.data = child;
-	child->handles = 5;
+	child->handles = 4;
 }
 
 /* The program's, and what is this child's. */
@@ -796,14 +807,40 @@ static void free_env(const struct program *program, char **env)
 	free(env);
 }
 
-static int spawn(struct program *program, struct child *child)
+/* Both ends; the handle takes ours. */
+static int open_pipe(uv_pipe_t *ours, bool we_write, int *ret_theirs)
 {
-	uv_stdio_container_t pipes[3] = {
-		{ UV_CREATE_PIPE | UV_READABLE_PIPE, { .stream = (uv_stream_t *)&child->in } },
-		{ UV_CREATE_PIPE | UV_WRITABLE_PIPE, { .stream = (uv_stream_t *)&child->out } },
-		{ UV_CREATE_PIPE | UV_WRITABLE_PIPE, { .stream = (uv_stream_t *)&child->err } },
-	};
-	char **env = make_env(program, child);
+	int ends[2];
+	int failed = uv_pipe(
+		ends, we_write ? 0 : UV_NONBLOCK_PIPE, we_write ? UV_NONBLOCK_PIPE : 0);
+
+	if (failed != 0)
+		return failed;
+	failed = uv_pipe_open(ours, ends[we_write]);
+	if (failed != 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return failed;
+	}
+	*ret_theirs = ends[!we_write];
+	return 0;
+}
+
+/* Real ones, not the pairs of sockets that libuv would make: no script can open those again, as
+ * in `echo … >/dev/stderr`. */
+static int open_pipes(struct child *child, int theirs[3])
+{
+	int failed = open_pipe(&child->in, true, &theirs[0]);
+
+	if (failed == 0)
+		failed = open_pipe(&child->out, false, &theirs[1]);
+	return failed == 0 ? open_pipe(&child->err, false, &theirs[2]) : failed;
+}
+
+static int spawn_with(struct program *program, struct child *child, char **env)
+{
+	int theirs[3] = { -1, -1, -1 }, failed = open_pipes(child, theirs);
+	uv_stdio_container_t pipes[3];
 	uv_process_options_t options = {
 		.file = "/proc/self/exe", /* this program, also where its file was replaced */
 		.args = program->argv,
@@ -813,11 +850,31 @@ static int spawn(struct program *program, struct child *child)
 		.stdio = pipes,
 		.flags = UV_PROCESS_DETACHED, /* a session, and so a group, of its own */
 	};
-	int failed =
-		env == NULL ? UV_ENOMEM : uv_spawn(program->loop, &child->process, &options);
 
-	if (env != NULL)
-		free_env(program, env);
+	for (int at = 0; at < 3; at++) {
+		pipes[at].flags = UV_INHERIT_FD;
+		pipes[at].data.fd = theirs[at];
+	}
+	if (failed == 0) {
+		child->is_process = true; /* also where it fails: it is a handle from now on */
+		child->handles++;
+		failed = uv_spawn(program->loop, &child->process, &options);
+	}
+	for (int at = 0; at < 3; at++)
+		if (theirs[at] >= 0)
+			close(theirs[at]);
+	return failed;
+}
+
+static int spawn(struct program *program, struct child *child)
+{
+	char **env = make_env(program, child);
+	int failed;
+
+	if (env == NULL)
+		return UV_ENOMEM;
+	failed = spawn_with(program, child, env);
+	free_env(program, env);
 	return failed;
 }
 

@@ -27,6 +27,7 @@ enum child_wait {
 	WAIT_NOTHING,
 	WAIT_IDLE,  /* then it has been idle for long */
 	WAIT_GRACE, /* then what nobody wants any more has still no answer */
+	WAIT_END,   /* then it has not ended although its input has: SIGTERM */
 	WAIT_TERM,  /* then it has not ended, and is killed */
 	WAIT_EXIT,  /* then it has closed its output and not ended */
 	WAIT_PIPE,  /* then what it left behind still holds its pipes */
@@ -50,6 +51,7 @@ struct child {
 	uv_timer_t timer;
 	unsigned handles;
 	enum child_wait wait;
+	bool is_process; /* there is that handle */
 	bool idle, condemned, exited, out_ended, over, dirty, writing, answered_once;
 	bool held_up; /* it was condemned for an item that nobody wanted any more */
 	int64_t exit_status;

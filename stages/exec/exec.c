@@ -22,7 +22,7 @@ static const struct stage_param exec_config[] = {
 	{ "user", STAGE_STRING, .doc = "the user that it runs as; for a server of root's",
 		.offset = offsetof(struct program, user) },
 	{ "limits", STAGE_JSON,
-		.doc = "memory_bytes (address space), cpu_seconds, files (open at once)",
+		.doc = "memory_bytes (what it may write to), cpu_seconds, files (open at once)",
 		.offset = offsetof(struct program, limits_text) },
 	{ "idle_ms", STAGE_INT, .def = "60000", .min = 0, .max = 86400000,
 		.doc = "how long a child without work is kept",
