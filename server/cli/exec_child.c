@@ -1,13 +1,13 @@
 /*
  * leat exec-child: what stands between fork and a program of the operator's (stages/exec).
  *
- *	leat exec-child [--cwd DIR] [--user NAME] [--memory BYTES] [--cpu SECONDS] [--files N]
- *-- PROGRAM…
+ *	leat exec-child --parent PID [--cwd DIR] [--user NAME]
+ *		[--memory BYTES] [--cpu SECONDS] [--files N] -- PROGRAM…
  *
  * Sets what the program shall live with and becomes it. It dies with whoever started it, it
- *gains no rights by setuid files, and of the server's descriptors it has none. What cannot be
- *done is said in one line on stderr; the exit code is then 126, or 127 where the program is not
- *there.
+ * gains no rights by setuid files, and of the server's descriptors it has none. What cannot be
+ * done is said in one line on stderr; the exit code is then 126, or 127 where the program is
+ * not there.
  */
 #include <errno.h>
 #include <grp.h>
@@ -57,7 +57,7 @@ static int become(const char *name)
 }
 
 /* Takes one flag with its value; 0, or the exit code. */
-static int take_flag(const char *flag, const char *value)
+static int take_flag(const char *flag, const char *value, pid_t *ret_parent)
 {
 	static const struct {
 		const char *flag;
@@ -65,6 +65,10 @@ static int take_flag(const char *flag, const char *value)
 	} limits[] = { { "--memory", RLIMIT_DATA }, { "--cpu", RLIMIT_CPU },
 		{ "--files", RLIMIT_NOFILE } };
 
+	if (strcmp(flag, "--parent") == 0) {
+		*ret_parent = (pid_t)strtol(value, NULL, 10);
+		return 0;
+	}
 	if (strcmp(flag, "--cwd") == 0)
 		return chdir(value) < 0 ? cannot("cannot work in the folder", value) : 0;
 	if (strcmp(flag, "--user") == 0)
@@ -98,7 +102,7 @@ int command_exec_child(int argc, char **argv)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	close_range(3, ~0u, 0);
 	for (; at + 1 < argc && strcmp(argv[at], "--") != 0; at += 2) {
-		code = take_flag(argv[at], argv[at + 1]);
+		code = take_flag(argv[at], argv[at + 1], &parent);
 		if (code != 0)
 			return code;
 	}

@@ -9,11 +9,10 @@
 #include "answer.h"
 
 #define READ_SIZE (64u << 10)
-#define WORK_NS   10000000ull /* of work in its hands */
-#define GRACE_MS  100         /* plain: for the answer to what nobody wants any more */
-#define PIPE_MS   500         /* for what others hold in its pipes after its end */
-#define LOG_BURST 20u         /* lines of stderr at once, */
-#define LOG_PER_S 10u         /* and in the long run */
+#define GRACE_MS  100 /* plain: for the answer to what nobody wants any more */
+#define PIPE_MS   500 /* for what others hold in its pipes after its end */
+#define LOG_BURST 20u /* lines of stderr at once, */
+#define LOG_PER_S 10u /* and in the long run */
 
 /* ---- bytes ---- */
 
@@ -451,6 +450,7 @@ static void end_slot(struct child *child, struct slot *slot, const struct answer
 	enum stage_result result;
 
 	slot->answered = true;
+	window_answer(&child->window, child->load, slot->since_ns, uv_hrtime());
 	child->load--;
 	if (task == NULL)
 		return;
@@ -491,26 +491,16 @@ static void take_line(struct child *child, const char *line, size_t len)
 	answer_done(&answer);
 }
 
-/* How long it takes for an item, and so how many it should have in hand. */
+/* So many answers came at once. */
 static void learn(struct child *child, unsigned answers)
 {
-	uint64_t now_ns = uv_hrtime(), each;
-	uint64_t window;
-
 	if (answers == 0)
 		return;
 	program_note_life(child->program);
 	child->answered_once = true;
-	each = (now_ns - child->seen_ns) / answers + 1;
-	child->seen_ns = now_ns;
-	child->ns_per_item =
-		child->ns_per_item == 0 ? each : (child->ns_per_item * 3 + each) / 4;
-	window = WORK_NS / child->ns_per_item;
-	if (window > (uint64_t)child->program->window_max)
-		window = (uint64_t)child->program->window_max;
-	child->window = window < 1 ? 1 : (unsigned)window;
+	window_learn(&child->window, answers, uv_hrtime());
 	if (child->exec != NULL)
-		child->exec->window = child->window;
+		child->exec->window = child->window.items;
 }
 
 static void take_lines(struct child *child)
@@ -592,7 +582,7 @@ bool child_may_take(const struct child *child, const struct task *task)
 	for (unsigned at = child->first; at < child->last; at++)
 		if (is_wanted(&child->slots[at]) && child->slots[at].task->alone)
 			return false;
-	return task->alone ? child->load == 0 : child->load < child->window;
+	return task->alone ? child->load == 0 : child->load < child->window.items;
 }
 
 static size_t frame_size(const char *id, size_t len)
@@ -632,6 +622,7 @@ static void put_task(struct child *child, struct task *task)
 {
 	struct bytes *todo = &child->todo;
 	bool frame = child->program->framed;
+	uint64_t now_ns = uv_hrtime();
 
 	if (frame && task->batch)
 		put(todo, "{\"batch\":[", 10);
@@ -642,7 +633,7 @@ static void put_task(struct child *child, struct task *task)
 		size_t len;
 
 		child->slots[child->last++] =
-			(struct slot){ task, item, hash_of(id, strlen(id)), false };
+			(struct slot){ task, item, hash_of(id, strlen(id)), now_ns, false };
 		if (frame && at > 0)
 			put(todo, ",", 1);
 		if (frame) {
@@ -664,7 +655,7 @@ bool child_give(struct child *child, struct task *task)
 	if (reserve_slots(child, task->left) < 0 || reserve(&child->todo, task_size(task)) < 0)
 		return false;
 	if (child->load == 0)
-		child->seen_ns = uv_hrtime();
+		window_begin(&child->window, uv_hrtime());
 	if (child->wait == WAIT_IDLE)
 		wait_for(child, WAIT_NOTHING, 0);
 	put_task(child, task);
@@ -754,7 +745,7 @@ static struct child *child_new(struct program *program, const struct exec *exec)
 		return NULL;
 	}
 	child->program = program;
-	child->window = 1;
+	window_init(&child->window, (unsigned)program->window_max, !program->framed);
 	child->log_left = LOG_BURST;
 	child->log_ms = uv_now(program->loop);
 	return child;
@@ -811,8 +802,8 @@ static void free_env(const struct program *program, char **env)
 static int open_pipe(uv_pipe_t *ours, bool we_write, int *ret_theirs)
 {
 	int ends[2];
-	int failed = uv_pipe(
-		ends, we_write ? 0 : UV_NONBLOCK_PIPE, we_write ? UV_NONBLOCK_PIPE : 0);
+	int failed =
+		uv_pipe(ends, we_write ? 0 : UV_NONBLOCK_PIPE, we_write ? UV_NONBLOCK_PIPE : 0);
 
 	if (failed != 0)
 		return failed;

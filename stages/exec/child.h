@@ -14,12 +14,14 @@
 #define LEAT_EXEC_CHILD_H
 
 #include "program.h"
+#include "window.h"
 
 /* An item in its hands, in the order in which they were given. */
 struct slot {
 	struct task *task; /* NULL: nobody wants it any more */
 	struct stage_ctx *item;
-	uint64_t hash; /* of its id */
+	uint64_t hash;     /* of its id */
+	uint64_t since_ns; /* when it was given */
 	bool answered;
 };
 
@@ -65,9 +67,7 @@ struct child {
 	unsigned first, last, capacity;
 	unsigned load; /* without an answer */
 
-	unsigned window;
-	uint64_t seen_ns; /* when it last began to have something to do, or answered */
-	uint64_t ns_per_item;
+	struct window window;
 
 	char said[200]; /* the last line of its stderr */
 	uint64_t log_ms;

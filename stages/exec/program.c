@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yyjson.h>
 
 #include "child.h"
@@ -36,6 +37,14 @@ static char *number_text(yyjson_val *value)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)yyjson_get_uint(value));
+	return strdup(text);
+}
+
+static char *pid_text(void)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", (long)getpid());
 	return strdup(text);
 }
 
@@ -83,6 +92,8 @@ static int build_argv(struct program *program, yyjson_val *argv, yyjson_val *lim
 	int failed = push(&program->argv, &count, strdup("leat"));
 
 	failed |= push(&program->argv, &count, strdup("exec-child"));
+	failed |= push(&program->argv, &count, strdup("--parent"));
+	failed |= push(&program->argv, &count, pid_text());
 	if (program->cwd != NULL) {
 		failed |= push(&program->argv, &count, strdup("--cwd"));
 		failed |= push(&program->argv, &count, strdup(program->cwd));

@@ -60,8 +60,8 @@ top = busy = 0
 def later(item):
     global busy
     time.sleep(0.02)
-    emit(item, top)
     with lock: busy -= 1
+    emit(item, top)
 for item, attempt, x in frames():
     with lock: busy += 1
     top = max(top, busy)
