@@ -65,7 +65,7 @@ static int write_setup(struct isolated *isolated, struct host *host, struct erro
 		.output_max = config->output_max,
 		.memory_bytes = config->isolated_memory,
 		.timeout_name = run->def->timeout_ms != 0 ? "timeout_ms" : "isolated-timeout",
-		.first = !isolated->started };
+		.first = !atomic_load(&isolated->started) };
 	_auto_free_ char *text = isolated_setup_write(&setup);
 	size_t len;
 
@@ -128,7 +128,7 @@ int isolated_host_open(struct isolated *isolated, struct isolated_worker *worker
 		    err) < 0)
 		return -1;
 	list_worker(worker);
-	isolated->started = true;
+	atomic_store(&isolated->started, true);
 	if (write_setup(isolated, host, err) == 0) {
 		host_tell(host, HOST_SETUP);
 		if (await_open(host, ctx, err) == 0)
@@ -233,13 +233,30 @@ void isolated_worker_kill(struct isolated_worker *worker)
 	host_end(&worker->host);
 }
 
+/* The job is over: all are told at once, so that their patience is one. */
+static void tell_all_to_quit(struct isolated *isolated)
+{
+	pthread_mutex_lock(&isolated->lock);
+	if (isolated->quit_until_ns == 0) {
+		isolated->quit_until_ns = clock_mono_ns() + QUIT_NS;
+		LIST_EACH(&isolated->workers, link)
+		host_tell(&LIST_ENTRY(link, struct isolated_worker, link)->host, HOST_QUIT);
+	}
+	pthread_mutex_unlock(&isolated->lock);
+}
+
 void isolated_worker_quit(struct isolated_worker *worker)
 {
+	struct isolated *isolated = worker->isolated;
 	uint64_t until_ns = clock_mono_ns() + QUIT_NS;
 	enum host_word word = HOST_LOG;
 
 	if (!host_is_running(&worker->host))
 		return;
+	if (isolated_stopped(isolated)) {
+		tell_all_to_quit(isolated);
+		until_ns = isolated->quit_until_ns;
+	}
 	if (host_tell(&worker->host, HOST_QUIT) == 0)
 		while (word != HOST_DIED && word != HOST_LATE)
 			word = host_wait(&worker->host, until_ns);

@@ -24,10 +24,11 @@ struct isolated {
 	pthread_cond_t rest;  /* the job stops while one waits to start a process */
 	struct list workers;
 	struct isolated_worker
-		first;     /* has only a process: from `open`, for whoever wants one */
-	unsigned deaths;   /* one after the other, without a batch in between */
-	unsigned refusals; /* of processes to start, the same */
-	bool started;      /* there has been one */
+		first;          /* has only a process: from `open`, for whoever wants one */
+	unsigned deaths;        /* one after the other, without a batch in between */
+	unsigned refusals;      /* of processes to start, the same */
+	atomic_bool started;    /* there has been one */
+	uint64_t quit_until_ns; /* the job is over: all were told to quit; 0: not yet */
 };
 
 /* One order and its report. */

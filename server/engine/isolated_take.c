@@ -64,6 +64,11 @@ void isolated_order(struct isolated_round *round)
 
 /* ---- the report ---- */
 
+/* How far the report has been taken. */
+struct taken {
+	uint32_t pieces, texts;
+};
+
 /* 0: taken; 1: the item has failed over it; -1: it is no text. */
 static int take_text(
 	struct isolated_round *round, const struct share_piece *piece, struct error *err)
@@ -81,20 +86,24 @@ static int take_text(
 	return stage_emit_reserved(ctx, piece->len) == STAGE_OK ? 0 : 1;
 }
 
-static int take_pieces(
-	struct isolated_round *round, const struct share_outcome *outcome, struct error *err)
+static int take_pieces(struct isolated_round *round, const struct share_outcome *outcome,
+	struct taken *taken, struct error *err)
 {
 	struct share_piece piece;
 	int result = 0;
 
 	for (uint32_t at = 0; result == 0 && at < outcome->count; at++) {
-		if (!share_read_piece(&round->worker->host.share, outcome->first + at, &piece))
+		if (!share_read_piece(&round->worker->host.share, outcome->first + at,
+			    taken->texts, &piece))
 			return error_set(err, ERR_INTERNAL, "a text that is nowhere");
-		if (piece.off != SHARE_INPUT)
-			result = take_text(round, &piece, err);
-		else if (stage_emit_input(round->work->ctx) != STAGE_OK)
-			result = 1;
+		if (piece.off == SHARE_INPUT) {
+			result = stage_emit_input(round->work->ctx) == STAGE_OK ? 0 : 1;
+			continue;
+		}
+		taken->texts = piece.off + piece.len;
+		result = take_text(round, &piece, err);
 	}
+	taken->pieces += outcome->count;
 	return MIN(result, 0);
 }
 
@@ -111,22 +120,18 @@ static int take_failure(struct isolated_round *round, unsigned slot,
 }
 
 static int take_item(
-	struct isolated_round *round, unsigned slot, uint32_t *pieces, struct error *err)
+	struct isolated_round *round, unsigned slot, struct taken *taken, struct error *err)
 {
 	struct isolated_work *work = round->work;
 	uint32_t index = round->index[slot];
 	struct share_outcome outcome;
 	int result;
 
-	if (!share_read_outcome(&round->worker->host.share, slot, *pieces, &outcome))
+	if (!share_read_outcome(&round->worker->host.share, slot, taken->pieces, &outcome))
 		return error_set(err, ERR_INTERNAL, "an outcome that cannot be");
 	ctx_begin(work->ctx, &work->items[index]);
-	if (outcome.fate == SHARE_FAILED) {
-		result = take_failure(round, slot, &outcome, err);
-	} else {
-		result = take_pieces(round, &outcome, err);
-		*pieces += outcome.count;
-	}
+	result = outcome.fate == SHARE_FAILED ? take_failure(round, slot, &outcome, err)
+					      : take_pieces(round, &outcome, taken, err);
 	if (result < 0) /* what it has emitted so far, too */
 		emitter_rewind(work->ctx->emitter, work->ctx->mark);
 	else
@@ -137,10 +142,10 @@ static int take_item(
 
 unsigned isolated_take(struct isolated_round *round, unsigned count, struct error *err)
 {
-	uint32_t pieces = 0;
+	struct taken taken = { 0 };
 
 	for (unsigned slot = 0; slot < count; slot++)
-		if (take_item(round, slot, &pieces, err) < 0)
+		if (take_item(round, slot, &taken, err) < 0)
 			return slot;
 	return count;
 }

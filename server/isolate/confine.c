@@ -61,23 +61,48 @@ static void limit(int resource, uint64_t value)
 	setrlimit(resource, &now);
 }
 
-void confine_memory(uint64_t bytes)
+/* Where the machine's memory runs out, rather this than the server. */
+static void prefer_to_be_killed(void)
 {
-	unsigned long long fields[STATM_FIELDS];
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "500", 3) < 0)
+		errno = 0; /* it is a wish, no more */
+	close(fd);
+}
+
+/* A sanitizer reserves terabytes of address space and keeps what was freed. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BOUNDABLE false
+#else
+#define BOUNDABLE true
+#endif
+
+/* So much more than there is now. */
+static void limit_memory(uint64_t bytes)
+{
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned long long fields[STATM_FIELDS];
 	int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_STACK, STACK_BYTES);
-	/* A sanitizer reserves terabytes of address space and keeps what was freed. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	if (bytes > 0 && statm >= 0 && read_statm(statm, fields)) {
+	if (statm < 0)
+		return;
+	if (read_statm(statm, fields)) {
 		limit(RLIMIT_DATA, fields[STATM_DATA] * page + bytes);
 		limit(RLIMIT_AS, fields[STATM_SIZE] * page + bytes);
 	}
-#endif
-	if (statm >= 0)
-		close(statm);
+	close(statm);
+}
+
+void confine_memory(uint64_t bytes)
+{
+	prefer_to_be_killed();
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_STACK, STACK_BYTES);
+	if (BOUNDABLE && bytes > 0)
+		limit_memory(bytes);
 }
 
 /* ---- the filter ---- */

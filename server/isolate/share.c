@@ -201,7 +201,8 @@ bool share_read_outcome(const struct share *share, unsigned index, uint32_t piec
 	       ret->first <= ARRAY_SIZE(share->report->pieces) - ret->count;
 }
 
-bool share_read_piece(const struct share *share, uint32_t index, struct share_piece *ret)
+bool share_read_piece(
+	const struct share *share, uint32_t index, uint32_t texts_from, struct share_piece *ret)
 {
 	const struct share_piece *from = &share->report->pieces[index];
 
@@ -209,7 +210,7 @@ bool share_read_piece(const struct share *share, uint32_t index, struct share_pi
 	ret->len = load(&from->len);
 	if (ret->off == SHARE_INPUT)
 		return true;
-	return ret->len > 0 && ret->len <= share->report_size &&
+	return ret->len > 0 && ret->len <= share->report_size && ret->off >= texts_from &&
 	       ret->off <= share->report_size - ret->len;
 }
 

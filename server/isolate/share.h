@@ -100,11 +100,13 @@ void share_trim(struct share *share);
 
 /*
  * Server: copies of what the host says. False when it cannot be: `pieces_from` is where this
- * item's pieces must begin, the end of those before.
+ * item's pieces must begin, the end of those before. `texts_from` is the end of the texts
+ * before, so that all of them together are no more than the report.
  */
 bool share_read_outcome(const struct share *share, unsigned index, uint32_t pieces_from,
 	struct share_outcome *ret);
-bool share_read_piece(const struct share *share, uint32_t index, struct share_piece *ret);
+bool share_read_piece(const struct share *share, uint32_t index, uint32_t texts_from,
+	struct share_piece *ret);
 /* A failure's reason: cut, and free of what is no text. */
 void share_read_why(const struct share *share, unsigned index, char ret[static SHARE_WHY_MAX]);
 

@@ -121,6 +121,23 @@ def test_order_and_texts_are_as_in_the_server(t):
     eq(got[1][2], got[0][2], "counts")
 
 
+def test_numbers_and_attempts_are_the_items(t):
+    got = []
+    for isolation in ("none", "process"):
+        job = t.job([{"use": "filter", "params": {"pointer": "/n", "op": "gt", "value": 9}},
+                     {"use": "fail", "params": {"every": 3, "kind": "transient", "until_attempt": 3},
+                      "retry": {"attempts": 4, "backoff_ms": 1, "max_backoff_ms": 2},
+                      "isolation": isolation, "workers": 2},
+                     {"use": "fail", "params": {"every": 4}, "isolation": isolation}])
+        job.send(numbers(300), close=True)
+        counts = job.wait_done()["counts"]
+        got.append((sorted(f["item"] for f in job.failures()), counts))
+        same_multiset([r["n"] for r in job.results()],
+                      [n for n in range(10, 300) if (n + 1) % 4 != 0])
+    eq(got[1], got[0], "failures and counts")
+    eq(got[1][1]["retries"], 2 * len([n for n in range(10, 300) if (n + 1) % 3 == 0]), "retries")
+
+
 def test_what_is_too_large_fails_with_the_same_words(t):
     server = t.server({"output-max": 4096})
     api = t.client(server)
@@ -267,6 +284,20 @@ def test_shutdown_ends_what_will_not_end(t):
     job.api.close()
     server.stop()
     eq(alive(pids), [], "processes that are left")
+
+
+@timeout(60)
+def test_what_close_does_wrong_ends_with_the_job(t):
+    t.need_modules()
+    server = t.server()
+    for how in ("segv", "loop"):
+        job = t.job([misbehave(4, params={"close": how, "ms": 2})], api=t.client(server))
+        job.send(numbers(200))
+        until(lambda: len(hosts(server)) == 4, 10 * t.slow, "four processes")
+        job.must("close")
+        job.wait_done()
+        eq(len(job.results()), 200, "results")
+        until(lambda: not hosts(server), 15 * t.slow, f"no process is left ({how})")
 
 
 @timeout(60)

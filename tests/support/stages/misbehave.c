@@ -15,7 +15,7 @@
 #define LEAK_BYTES ((size_t)1 << 20)
 
 struct misbehave {
-	const char *open;
+	const char *open, *close;
 	int64_t ms;
 };
 
@@ -23,6 +23,9 @@ static const struct stage_param misbehave_params[] = {
 	{ "open", STAGE_STRING, .choices = "well|fail|segv|exit|loop", .def = "well",
 		.doc = "what happens when it is opened",
 		.offset = offsetof(struct misbehave, open) },
+	{ "close", STAGE_STRING, .choices = "well|segv|loop", .def = "well",
+		.doc = "what happens when it is closed",
+		.offset = offsetof(struct misbehave, close) },
 	{ "ms", STAGE_INT, .doc = "how long each item takes",
 		.offset = offsetof(struct misbehave, ms) },
 	{ 0 },
@@ -249,6 +252,16 @@ static enum stage_result misbehave_open(void *instance, struct stage_ctx *ctx)
 	return STAGE_OK;
 }
 
+static void misbehave_close(void *instance, struct stage_ctx *ctx)
+{
+	const struct misbehave *misbehave = instance;
+
+	if (strcmp(misbehave->close, "segv") == 0)
+		segv(ctx);
+	if (strcmp(misbehave->close, "loop") == 0)
+		loop(ctx);
+}
+
 static enum stage_result misbehave_run(void *instance, struct stage_ctx *ctx)
 {
 	const struct misbehave *misbehave = instance;
@@ -265,4 +278,5 @@ static enum stage_result misbehave_run(void *instance, struct stage_ctx *ctx)
 
 STAGE(.name = "misbehave", .version = "1.0.0", .summary = "Do what no stage should",
 	.threads = STAGE_PARALLEL, .instance_size = sizeof(struct misbehave),
-	.params = misbehave_params, .open = misbehave_open, .run = misbehave_run);
+	.params = misbehave_params, .open = misbehave_open, .close = misbehave_close,
+	.run = misbehave_run);

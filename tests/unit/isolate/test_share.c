@@ -86,8 +86,18 @@ Test(share, a_piece_lies_in_the_texts)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		share.report->pieces[9] = cases[i].piece;
 		cr_expect_eq(
-			share_read_piece(&share, 9, &piece), cases[i].right, "case %zu", i);
+			share_read_piece(&share, 9, 0, &piece), cases[i].right, "case %zu", i);
 	}
+}
+
+Test(share, texts_do_not_overlap)
+{
+	struct share_piece piece;
+
+	share.report->pieces[9] = (struct share_piece){ 100, 50 };
+	cr_expect(share_read_piece(&share, 9, 100, &piece));
+	cr_expect_not(share_read_piece(&share, 9, 101, &piece));
+	cr_expect_not(share_read_piece(&share, 9, 150, &piece));
 }
 
 Test(share, a_reason_is_text_and_ends)
@@ -124,7 +134,8 @@ Test(share, nothing_of_garbage_leads_out)
 				sum += share.report->pieces[outcome.first + outcome.count - 1]
 					       .off;
 		for (unsigned at = 0; at < 8192; at++)
-			if (share_read_piece(&share, at, &piece) && piece.off != SHARE_INPUT)
+			if (share_read_piece(&share, at, (uint32_t)round, &piece) &&
+				piece.off != SHARE_INPUT)
 				sum += (unsigned char)
 					       share.report_texts[piece.off + piece.len - 1];
 	}
