@@ -16,8 +16,8 @@ static const char *const builtins[] = { "aggregate", "csv", "explode", "fail", "
 
 /* Those that want a server around them; tests/api and the folders beside it drive them. Ends
  * with NULL. */
-static const char *const served[] = { "http", "postgres", "postgres-query", "sqlite",
-	"sqlite-query", NULL };
+static const char *const served[] = { "http", "http-pages", "postgres", "postgres-query",
+	"sqlite", "sqlite-query", NULL };
 
 /* Module, and the folder with its cases. */
 static const struct example {
