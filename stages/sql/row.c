@@ -36,6 +36,8 @@ bool sql_row_parse(struct sql_row *row, struct stage_ctx *ctx)
 
 	yyjson_doc_free(row->doc);
 	row->doc = NULL;
+	if (row->capacity > 0) /* they stood in what is gone now */
+		memset(row->values, 0, row->capacity * sizeof(row->values[0]));
 	if (size <= SQL_ROW_KEEP) {
 		if (!pool_ready(row, size) || !yyjson_alc_pool_init(&alc, row->pool, size))
 			return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
