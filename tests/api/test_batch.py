@@ -1,5 +1,9 @@
 """Stages that take many items at once: each item has its own fate, and nothing waits needlessly."""
 
+import json
+import os
+import shutil
+import tempfile
 import time
 from datetime import datetime
 
@@ -163,3 +167,40 @@ def test_batches_survive_a_restart(t):
     job.send([{"n": n} for n in range(25, 40)], close=True)
     job.wait_done()
     same_multiset([r["n"] for r in job.results()], list(range(40)))
+
+
+def journal(t, config):
+    t.need_modules()
+    if not os.path.exists(os.path.join(t.settings.examples, "journal.so")):
+        t.skip("the examples are not built")
+    folder = tempfile.mkdtemp(prefix="leat-journal-")
+    t.cleanup.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if config:
+        with open(os.path.join(folder, "journal.json"), "w") as file:
+            json.dump({"file": os.path.join(folder, config)}, file)
+    return t.client(t.server({"stages-d": folder})), folder
+
+
+def test_the_example_appends_each_batch_to_its_file(t):
+    api, folder = journal(t, "journal.ndjson")
+    job = api.create({"stages": [{"use": "journal", "workers": 2}]})
+    job.send([{"n": n} for n in range(1000)], close=True)
+    job.wait_done()
+    same_multiset([r["n"] for r in job.results()], list(range(1000)))
+    with open(os.path.join(folder, "journal.ndjson")) as file:
+        lines = [json.loads(line) for line in file]
+    same_multiset([[line["item"], line["value"]["n"]] for line in lines],
+                  [[f"{job.id}/{n}", n] for n in range(1000)])
+
+
+def test_the_example_says_why_it_cannot(t):
+    api, _ = journal(t, "no/such/folder")
+    job = api.create({"stages": [{"use": "journal", "retry": {"attempts": 2, "backoff_ms": 1}}]})
+    job.send([{"n": n} for n in range(5)], close=True)
+    job.wait_done()
+    eq({(f["kind"], f["attempts"]) for f in job.failures()}, {("transient", 2)})
+    ok("No such file" in job.failures()[0]["error"], "the reason")
+    api, _ = journal(t, None)
+    reply = api.post("/v1/jobs", {"stages": [{"use": "journal"}]})
+    status(reply, 422)
+    ok("journal.json" in json.dumps(reply.json()), reply.json())
