@@ -228,6 +228,15 @@ static int open_content(
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "opening it", err);
 }
 
+/* LMDB opens its data file without O_CLOEXEC: no program that a stage starts shall have it. */
+static void keep_from_children(MDB_env *env)
+{
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(env, &fd) == 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 {
 	_auto_free_ char *path = mem_alloc(strlen(lmdb->dir) + sizeof("/data.mdb"));
@@ -244,6 +253,8 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 		code = fill_lock_file(path);
 	if (code == 0)
 		code = mdb_env_open(env->env, lmdb->dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	if (code == 0)
+		keep_from_children(env->env);
 	return code == 0 ? sync_folder(lmdb->dir) : code;
 }
 
