@@ -23,8 +23,10 @@ def wrong_file(t, text, *texts):
 
 
 def test_the_cases_of_every_built_in_stage_are_as_wanted(t):
+    """Of those that have some: what needs a server or a database around it has tests of its own."""
     names = sorted(name for name in os.listdir(STAGES)
-                   if os.path.exists(os.path.join(STAGES, name, f"{name}.c")))
+                   if os.path.exists(os.path.join(STAGES, name, f"{name}.c"))
+                   and os.path.exists(os.path.join(STAGES, name, "cases.ndjson")))
     ok(len(names) >= 9, f"only {names}")
     for name in names:
         done = leat(t, "test-stage", name, os.path.join(STAGES, name, "cases.ndjson"))
