@@ -7,7 +7,8 @@
 #include "job/field.h"
 #include "plugin/params.h"
 
-#define DOC_MAX 1000
+#define DOC_MAX    1000
+#define NUMBER_MAX 9007199254740992.0 /* 2^53: whole numbers are exact up to there */
 
 struct program {
 	struct stage stage;
@@ -99,11 +100,13 @@ static void take_bounds(const struct fields *fields, struct stage_param *row)
 	if (row->type != STAGE_INT && row->type != STAGE_NUMBER)
 		fields_mistake(fields, min != NULL ? "minimum" : "maximum",
 			"is for the types integer and number");
-	else if (!json_is_number(min) || !json_is_number(max))
-		fields_mistake(fields, min == NULL ? "minimum" : "maximum",
-			"must be a number; both bounds are wanted, or none");
-	row->min = json_number_value(min);
-	row->max = json_number_value(max);
+	else if ((min != NULL && !json_is_number(min)) || (max != NULL && !json_is_number(max)))
+		fields_mistake(fields,
+			min != NULL && !json_is_number(min) ? "minimum" : "maximum",
+			"must be a number");
+	/* A table has both bounds, or none. */
+	row->min = min != NULL ? json_number_value(min) : -NUMBER_MAX;
+	row->max = max != NULL ? json_number_value(max) : NUMBER_MAX;
 }
 
 static int take_row(struct program *program, const char *name, const json_t *value,
