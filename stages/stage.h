@@ -132,10 +132,11 @@ struct stage {
 	/*
 	 * What the operator of the server says of this stage, in the file NAME.json of the
 	 * folder stages-d: checked against the table and written into config_size zeroed bytes
-	 * once, at start, with the defaults where there is no file. `configure` then checks
-	 * what the table cannot; after a stage_fail() ("/hosts/0: …") the file is refused and
-	 * the defaults take its place. Instances read it through stage_config(); it does not
-	 * change. config_of: the name of another stage whose configuration this one shares.
+	 * once, at start; where there is no file, the defaults, and zero for what has none.
+	 * `configure` then checks what the table cannot; after a stage_fail() ("/hosts/0: …")
+	 * the file is refused and the defaults take its place. Instances read it through
+	 * stage_config(); it does not change. config_of: the name of another stage whose
+	 * configuration this one shares.
 	 */
 	const char *config_of;
 	size_t config_size;

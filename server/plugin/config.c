@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "job/pointer.h"
 #include "plugin/params.h"
+#include "plugin/params_row.h"
 
 struct config {
 	const struct stage *stage;
@@ -60,6 +61,22 @@ static int say_mistakes(const struct mistakes *mistakes, struct error *err)
 		first->pointer, len, first->detail, mistakes->count - 1);
 }
 
+/* What is required has no default, and stays zero where there is no file. */
+static int fill_defaults(struct config *config, struct error *err)
+{
+	struct stage as_params = with_table_of_config(config->stage);
+	json_auto_t *defaults = json_object();
+
+	for (const struct stage_param *row = params_rows(&as_params);
+		defaults != NULL && row->name != NULL; row++)
+		if (row->def != NULL &&
+			json_object_set_new(defaults, row->name, params_default(row)) < 0)
+			return error_no_memory(err);
+	if (defaults == NULL)
+		return error_no_memory(err);
+	return params_fill(&as_params, defaults, config->memory, &config->store, err);
+}
+
 static int fill(struct config *config, const json_t *root, struct error *err)
 {
 	struct stage as_params = with_table_of_config(config->stage);
@@ -80,17 +97,16 @@ static int fill(struct config *config, const json_t *root, struct error *err)
 int config_new(const struct stage *stage, const json_t *root, const struct config_hooks *hooks,
 	struct config **ret, struct error *err)
 {
-	json_auto_t *nothing = json_object();
 	struct config *config = mem_zalloc(sizeof(*config));
 
 	if (config != NULL)
 		config->memory = mem_zalloc(stage->config_size);
-	if (nothing == NULL || config == NULL || config->memory == NULL) {
+	if (config == NULL || config->memory == NULL) {
 		config_free(config);
 		return error_no_memory(err);
 	}
 	config->stage = stage;
-	if (fill(config, root != NULL ? root : nothing, err) < 0 ||
+	if ((root != NULL ? fill(config, root, err) : fill_defaults(config, err)) < 0 ||
 		(hooks != NULL && hooks->configure(stage, config->memory, err) < 0)) {
 		config_free(config);
 		return -1;

@@ -164,6 +164,21 @@ static int load_files(const struct loading *loading, const char *dir, struct err
 	return result;
 }
 
+/* A stage that does not even like its defaults has them all the same, and is named. */
+static int set_defaults(const struct loading *loading, struct entry *entry, struct error *err)
+{
+	const struct stage *stage = entry->stage;
+	struct error why = { 0 };
+	char file[TEXT_NAME_MAX + 32];
+
+	if (config_new(stage, NULL, loading->hooks, &entry->config, &why) == 0)
+		return 0;
+	snprintf(file, sizeof(file), "%s%s (not there)", stage->name, SUFFIX);
+	if (registry_refuse(loading->registry, file, &why, err) < 0)
+		return -1;
+	return config_new(stage, NULL, NULL, &entry->config, err);
+}
+
 int registry_load_config(struct registry *registry, const char *dir,
 	const struct config_hooks *hooks, struct error *err)
 {
@@ -175,7 +190,7 @@ int registry_load_config(struct registry *registry, const char *dir,
 		struct entry *entry = &registry->entries[at];
 
 		if (config_wanted(entry->stage) && entry->config == NULL &&
-			config_new(entry->stage, NULL, hooks, &entry->config, err) < 0)
+			set_defaults(&loading, entry, err) < 0)
 			return -1;
 	}
 	return 0;

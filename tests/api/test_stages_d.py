@@ -31,7 +31,7 @@ def serve(t, files, **env):
 
 
 def test_a_stage_is_configured_and_nobody_sees_its_secret(t):
-    api = serve(t, {"configured.json": {"greeting": "welcome", "times": 3,
+    api = serve(t, {"configured.json": {"wanted": True, "greeting": "welcome", "times": 3,
                                         "token": {"$env": "STAGES_D_SECRET"}}},
                 STAGES_D_SECRET=SECRET)
     job = t.job(["configured"], api=api)
@@ -78,7 +78,7 @@ def test_a_program_is_used_by_its_name_with_its_parameters_only(t):
 
 
 def test_what_is_wrong_is_named_and_the_rest_serves(t):
-    api = serve(t, {"configured.json": {"more": "no object"}, "other.json": "{", "pass.json": {},
+    api = serve(t, {"configured.json": {"wanted": True, "more": "no object"}, "other.json": "{", "pass.json": {},
                     "mine.json": {"template": "template", "command": "cmd"}})
     listed = api.get("/v1/stages").json()
     reasons = {os.path.basename(row["file"]): row["reason"] for row in listed["refused"]}

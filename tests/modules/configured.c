@@ -1,4 +1,5 @@
 /* configured: puts what the operator has configured beside every item. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 struct configured_config {
 	const char *greeting, *token, *more;
 	int64_t times;
+	bool wanted;
 };
 
 static const struct stage_param configured_config_rows[] = {
@@ -15,6 +17,8 @@ static const struct stage_param configured_config_rows[] = {
 	{ "token", STAGE_STRING, .doc = "a secret",
 		.offset = offsetof(struct configured_config, token) },
 	{ "more", STAGE_JSON, .offset = offsetof(struct configured_config, more) },
+	{ "wanted", STAGE_BOOL, .required = 1, .doc = "a file must say it",
+		.offset = offsetof(struct configured_config, wanted) },
 	{ "times", STAGE_INT, .def = "1", .min = 1, .max = 9,
 		.offset = offsetof(struct configured_config, times) },
 	{ 0 },

@@ -210,7 +210,7 @@ Test(memory, a_configuration_is_read_or_refused)
 	config_dir = mkdtemp(dir);
 	cr_assert(config_dir != NULL);
 	write_config(dir, "configured.json",
-		"{\"greeting\":\"welcome\",\"token\":{\"$env\":\"PATH\"},\"more\":{\"a\":[1.5,{}]}}");
+		"{\"wanted\":true,\"greeting\":\"welcome\",\"token\":{\"$env\":\"PATH\"},\"more\":{\"a\":[1.5,{}]}}");
 	write_config(dir, "mine.json",
 		"{\"template\":\"template\",\"command\":\"x\",\"params\":{\"a\":{\"type\":\"string\","
 		"\"enum\":[\"b\",\"c\"],\"default\":\"b\",\"description\":\"d\"}}}");

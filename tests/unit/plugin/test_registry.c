@@ -298,7 +298,7 @@ Test(config, a_file_is_the_stages_configuration_and_secrets_may_stand_elsewhere)
 	setenv("LEAT_TEST_TOKEN", "from the environment", 1);
 	write_file("secret", "from a file\r\n\n");
 	write_file("configured.json",
-		"{\"greeting\":\"welcome\",\"times\":7,\"token\":{\"$env\":\"LEAT_TEST_TOKEN\"},"
+		"{\"wanted\":true,\"greeting\":\"welcome\",\"times\":7,\"token\":{\"$env\":\"LEAT_TEST_TOKEN\"},"
 		"\"more\":{\"a\":[1,{\"$env\":\"LEAT_TEST_TOKEN\"}],\"b\":{\"$env\":1}}}");
 	load_config();
 	cr_expect(json_array_size(registry_refused(registry)) == 0);
@@ -314,7 +314,8 @@ Test(config, the_end_of_a_secrets_file_is_not_part_of_it)
 	char text[300];
 
 	write_file("secret", "from a file\r\n\n");
-	snprintf(text, sizeof(text), "{\"token\":{\"$file\":\"%s/secret\"}}", folder);
+	snprintf(text, sizeof(text), "{\"wanted\":true,\"token\":{\"$file\":\"%s/secret\"}}",
+		folder);
 	write_file("configured.json", text);
 	load_config();
 	cr_expect_str_eq(configured()->token, "from a file");
@@ -341,11 +342,11 @@ static void expect_refused(const char *name, const char *text, const char *reaso
 REFUSED(no_json, "configured.json", "{\n\"a\":}",
 	"it cannot be read: line 2, column 5: unexpected character, expected a valid JSON value")
 REFUSED(no_object, "configured.json", "[1]", "it must hold one JSON object")
-REFUSED(an_unknown_member, "configured.json", "{\"greting\":\"hello\"}",
+REFUSED(an_unknown_member, "configured.json", "{\"wanted\":true,\"greting\":\"hello\"}",
 	"its member /greting 'configured' has no such parameter; did you mean 'greeting'?")
-REFUSED(a_value_is_not_shown, "configured.json", "{\"times\":\"hunter2\"}",
+REFUSED(a_value_is_not_shown, "configured.json", "{\"wanted\":true,\"times\":\"hunter2\"}",
 	"its member /times must be a whole number from 1 to 9")
-REFUSED(a_choice_is_not_shown, "configured.json", "{\"greeting\":\"hunter2\"}",
+REFUSED(a_choice_is_not_shown, "configured.json", "{\"wanted\":true,\"greeting\":\"hunter2\"}",
 	"its member /greeting must be one of hello|welcome")
 REFUSED(no_variable, "configured.json", "{\"token\":{\"$env\":\"LEAT_NO_SUCH\"}}",
 	"its member /token: the environment has no variable 'LEAT_NO_SUCH'")
