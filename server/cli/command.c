@@ -88,19 +88,27 @@ static int load_all(
 		if (registry_load_isolated_dir(
 			    registry, settings->stages_isolated.items[i], err) < 0)
 			return -1;
-	if (load_beside(registry, err) < 0 || load_if_there(registry, LEAT_STAGES_DIR, err) < 0)
+	if (load_beside(registry, err) < 0)
 		return -1;
-	return registry_load_config(registry,
-		*settings->stages_d != '\0' ? settings->stages_d : NULL, &configure_hooks, err);
+	return load_if_there(registry, LEAT_STAGES_DIR, err);
 }
 
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err)
 {
+	return command_registry_with(settings, NULL, NULL, ret, err);
+}
+
+int command_registry_with(const struct settings *settings, const char *file,
+	const struct stage **ret_stage, struct registry **ret, struct error *err)
+{
+	const char *stages_d = *settings->stages_d != '\0' ? settings->stages_d : NULL;
 	struct registry *registry;
 
 	if (registry_new(&registry, err) < 0)
 		return -1;
-	if (load_all(registry, settings, err) < 0) {
+	if (load_all(registry, settings, err) < 0 ||
+		(file != NULL && registry_load_file(registry, file, ret_stage, err) < 0) ||
+		registry_load_config(registry, stages_d, &configure_hooks, err) < 0) {
 		registry_free(registry);
 		return -1;
 	}

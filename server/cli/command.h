@@ -73,5 +73,8 @@ void command_close_signals(uv_signal_t *sigint, uv_signal_t *sigterm);
  * name the first counts.
  */
 int command_registry(const struct settings *settings, struct registry **ret, struct error *err);
+/* The same with this file's stage as well, where file is not NULL. */
+int command_registry_with(const struct settings *settings, const char *file,
+	const struct stage **ret_stage, struct registry **ret, struct error *err);
 
 #endif

@@ -45,13 +45,9 @@ static bool is_a_file(const char *text)
 
 static const struct stage *find_stage(struct test_stage *test, struct error *err)
 {
-	const struct stage *stage;
+	const struct stage *stage = registry_find(test->registry, test->stage);
 	const char *nearest;
 
-	if (is_a_file(test->stage))
-		return registry_load_file(test->registry, test->stage, &stage, err) < 0 ? NULL
-											: stage;
-	stage = registry_find(test->registry, test->stage);
 	if (stage != NULL)
 		return stage;
 	nearest = registry_catalog(test->registry)
@@ -164,7 +160,7 @@ static const struct options options = {
 
 static int run_all(struct test_stage *test)
 {
-	const struct stage *stage;
+	const struct stage *stage = NULL;
 	struct error err;
 	int code = EXIT_USAGE;
 
@@ -173,10 +169,12 @@ static int run_all(struct test_stage *test)
 			"which stage, and which cases? As in: leat test-stage ./upper.so cases.ndjson");
 		return command_fail(options.name, &err, EXIT_USAGE);
 	}
-	if (command_registry(&test->settings, &test->registry, &err) < 0)
+	if (command_registry_with(&test->settings, is_a_file(test->stage) ? test->stage : NULL,
+		    &stage, &test->registry, &err) < 0)
 		return command_fail(options.name, &err, EXIT_USAGE);
 	log_set_level(LOG_WARN);
-	stage = find_stage(test, &err);
+	if (stage == NULL)
+		stage = find_stage(test, &err);
 	if (stage == NULL || run_on_loop(test, stage, &err) < 0) {
 		command_fail(options.name, &err, EXIT_USAGE);
 	} else {
