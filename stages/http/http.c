@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <yyjson.h>
 
 #include "call/answer.h"
 #include "call/statuses.h"
@@ -34,6 +35,8 @@ struct call {
 	struct transfer transfer; /* must be the first */
 	struct http *http;
 	struct stage_ctx *ctx;
+	size_t count;      /* items of a batch, one request for all; 0: one item */
+	struct text items; /* of a batch: the array that stands for the item */
 };
 
 #define STATUSES                                                                           \
@@ -145,22 +148,21 @@ static enum stage_result fail(struct stage_ctx *ctx, const struct exchange_failu
 	return stage_fail(ctx, failure->kind, "%s", failure->text);
 }
 
-static enum stage_result emit_into(struct call *call, const struct text *value)
+static enum stage_result emit_into(
+	const struct http *http, struct stage_ctx *ctx, const char *value, size_t len)
 {
-	const struct http *http = call->http;
-	struct stage_slice item = stage_slice_input(call->ctx);
+	struct stage_slice item = stage_slice_input(ctx);
 	struct place place;
 	char *to;
 
 	if (!place_find(item, &http->into, &place))
-		return stage_fail(call->ctx, STAGE_PERMANENT,
+		return stage_fail(ctx, STAGE_PERMANENT,
 			"there is no place for '%.80s' in the item (into)", http->into_text);
-	to = stage_reserve(call->ctx, place_size(item, &http->into, &place, value->len));
+	to = stage_reserve(ctx, place_size(item, &http->into, &place, len));
 	if (to == NULL)
 		return STAGE_FAILED;
-	return stage_emit_reserved(call->ctx,
-		(size_t)(place_write(to, item, &http->into, &place, value->at, value->len) -
-			 to));
+	return stage_emit_reserved(
+		ctx, (size_t)(place_write(to, item, &http->into, &place, value, len) - to));
 }
 
 static enum stage_result emit_answer(struct call *call)
@@ -176,7 +178,70 @@ static enum stage_result emit_answer(struct call *call)
 	done = http->take == TAKE_BODY
 		       ? answer_put_body(exchange, http->parse, &http->value, &failure)
 		       : answer_put(exchange, http->parse, &http->value, &failure);
-	return done < 0 ? fail(call->ctx, &failure) : emit_into(call, &http->value);
+	return done < 0 ? fail(call->ctx, &failure)
+			: emit_into(http, call->ctx, http->value.at, http->value.len);
+}
+
+/* ---- the answer to a batch ---- */
+
+/* {"error":"…","transient":true} is the fate of that item alone. */
+static void emit_element(const struct http *http, struct stage_ctx *ctx, yyjson_val *element)
+{
+	yyjson_val *error = yyjson_obj_get(element, "error");
+	char *text;
+	size_t len;
+
+	if (yyjson_is_str(error)) {
+		stage_fail(ctx,
+			yyjson_is_true(yyjson_obj_get(element, "transient")) ? STAGE_TRANSIENT
+									     : STAGE_PERMANENT,
+			"%s", yyjson_get_str(error));
+		return;
+	}
+	if (http->take == TAKE_NOTHING) {
+		stage_emit_input(ctx);
+		return;
+	}
+	text = yyjson_val_write(element, YYJSON_WRITE_NOFLAG, &len);
+	if (text == NULL)
+		stage_fail(ctx, STAGE_TRANSIENT, "no memory");
+	else
+		emit_into(http, ctx, text, len);
+	free(text);
+}
+
+static enum stage_result emit_elements(struct call *call, yyjson_val *answers)
+{
+	size_t at, max;
+	yyjson_val *element;
+
+	if (!yyjson_is_arr(answers) || yyjson_arr_size(answers) != call->count)
+		return stage_fail(call->ctx, STAGE_PERMANENT,
+			"the response to %zu items must be a JSON array of as many, not %s of %zu",
+			call->count, yyjson_get_type_desc(answers), yyjson_get_len(answers));
+	yyjson_arr_foreach(answers, at, max, element)
+	{
+		emit_element(call->http, stage_batch_item(call->ctx, at), element);
+	}
+	return STAGE_OK;
+}
+
+static enum stage_result emit_answers(struct call *call)
+{
+	struct text *value = &call->http->value;
+	struct exchange_failure failure;
+	enum stage_result result;
+	yyjson_doc *doc;
+
+	text_clear(value, 65536);
+	if (answer_put_body(&call->transfer.exchange, ANSWER_JSON, value, &failure) < 0)
+		return fail(call->ctx, &failure);
+	doc = yyjson_read_opts(value->at, value->len, YYJSON_READ_NUMBER_AS_RAW, NULL, NULL);
+	if (doc == NULL) /* it was read before: only memory can be short */
+		return stage_fail(call->ctx, STAGE_TRANSIENT, "no memory");
+	result = emit_elements(call, yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+	return result;
 }
 
 static enum stage_result refuse_answer(struct call *call, enum status_fate fate)
@@ -198,7 +263,9 @@ static enum stage_result judge(struct call *call)
 	enum status_fate fate =
 		statuses_fate(&call->http->statuses, call->transfer.exchange.status);
 
-	return fate == STATUS_OK ? emit_answer(call) : refuse_answer(call, fate);
+	if (fate != STATUS_OK)
+		return refuse_answer(call, fate);
+	return call->count > 0 ? emit_answers(call) : emit_answer(call);
 }
 
 /* ---- a call ---- */
@@ -206,6 +273,7 @@ static enum stage_result judge(struct call *call)
 static void call_free(struct call *call)
 {
 	exchange_done(&call->transfer.exchange);
+	text_done(&call->items);
 	free(call);
 }
 
@@ -240,19 +308,26 @@ static void on_done(struct transfer *transfer, CURLcode code)
 		call_over(call, judge(call));
 }
 
-static enum stage_result http_run(void *instance, struct stage_ctx *ctx)
+static struct call *call_new(struct http *http, struct stage_ctx *ctx)
 {
-	struct http *http = instance;
 	struct call *call = calloc(1, sizeof(*call));
-	struct exchange_failure failure = { .kind = STAGE_TRANSIENT, .text = "no memory" };
 
 	if (call == NULL)
-		return fail(ctx, &failure);
+		return NULL;
 	call->http = http;
 	call->ctx = ctx;
 	call->transfer.done = on_done;
 	call->transfer.job = http->per_host > 0 ? &http->gates : NULL;
-	if (exchange_init(&call->transfer.exchange, &http->def, stage_slice_input(ctx),
+	return call;
+}
+
+/* Takes the call. */
+static enum stage_result begin(struct call *call, struct stage_slice item)
+{
+	struct stage_ctx *ctx = call->ctx;
+	struct exchange_failure failure = { .kind = STAGE_TRANSIENT, .text = "no memory" };
+
+	if (exchange_init(&call->transfer.exchange, &call->http->def, item,
 		    stage_traceparent(ctx), &failure) < 0 ||
 		submit(call) < 0) {
 		call_free(call);
@@ -261,6 +336,47 @@ static enum stage_result http_run(void *instance, struct stage_ctx *ctx)
 	((struct worker *)stage_worker(ctx))->call = call;
 	stage_defer(ctx);
 	return STAGE_PENDING;
+}
+
+static enum stage_result http_run(void *instance, struct stage_ctx *ctx)
+{
+	struct call *call = call_new(instance, ctx);
+
+	if (call == NULL)
+		return stage_fail(ctx, STAGE_TRANSIENT, "no memory");
+	return begin(call, stage_slice_input(ctx));
+}
+
+static bool has_body(const struct http *http)
+{
+	return http->body_json != NULL || http->body_text != NULL ||
+	       sends_item(http->def.method);
+}
+
+/* One request for all of them: their array stands where an item does. */
+static enum stage_result http_run_batch(void *instance, struct stage_ctx *ctx)
+{
+	struct call *call;
+
+	if (!has_body(instance))
+		return stage_fail(ctx, STAGE_PERMANENT,
+			"a batch is sent as a body: use method POST, PUT or PATCH, or no batch");
+	call = call_new(instance, ctx);
+	if (call == NULL)
+		return stage_fail(ctx, STAGE_TRANSIENT, "no memory");
+	call->count = stage_batch_count(ctx);
+	for (size_t at = 0; at < call->count; at++) {
+		struct stage_slice item = stage_slice_input(stage_batch_item(ctx, at));
+
+		text_put(&call->items, at == 0 ? "[" : ",", 1);
+		text_put(&call->items, item.at, item.len);
+	}
+	text_put(&call->items, "]", 1);
+	if (text_end(&call->items) == NULL) {
+		call_free(call);
+		return stage_fail(ctx, STAGE_TRANSIENT, "no memory");
+	}
+	return begin(call, (struct stage_slice){ call->items.at, call->items.len });
 }
 
 static void http_cancel(void *instance, struct stage_ctx *ctx)
@@ -303,6 +419,7 @@ STAGE(.name = "http", .version = "1.0.0",
 	.summary = "Call a server with every item and put its answer into it",
 	.threads = STAGE_ASYNC, .instance_size = sizeof(struct http),
 	.worker_size = sizeof(struct worker), .params = http_params, .open = http_open,
-	.close = http_close, .run = http_run, .cancel = http_cancel,
-	.config_size = sizeof(struct call_config), .config = call_config_rows,
-	.configure = http_configure, .unconfigure = http_unconfigure);
+	.close = http_close, .run = http_run, .run_batch = http_run_batch,
+	.cancel = http_cancel, .config_size = sizeof(struct call_config),
+	.config = call_config_rows, .configure = http_configure,
+	.unconfigure = http_unconfigure);

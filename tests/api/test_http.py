@@ -295,6 +295,49 @@ def test_secrets_are_sent_and_never_shown(t):
             ok(form not in text, f"{form} is shown in {text[:300]}")
 
 
+def batch(url, items, **more):
+    return {**call(url, **more), "batch": {"items": items}}
+
+
+def test_a_batch_is_one_request_and_each_item_has_its_own_fate(t):
+    server = far(t)
+    api = serve(t, server)
+    values = [{"n": n} | ({"fail": "once"} if n % 10 == 3 else {}) |
+              ({"fail": "for good"} if n % 10 == 7 else {}) for n in range(100)]
+    job = run(t, api, batch(server.url + "/each", 25, method="POST", into="a", attempts=3), values)
+    results = job.results()
+    same_list([r["n"] for r in results], [v["n"] for v in values if v.get("fail") != "for good"])
+    eq([r["a"] for r in results if r.get("fail") == "once"],
+       [{"late": n} for n in range(3, 100, 10)], "those of the second attempt")
+    ok(any(r["a"].get("of") == 25 for r in results), "no batch was whole")
+    eq({r["a"]["big"] for r in results if "fail" not in r}, {12345678901234567890123}, "numbers")
+    same_list(sorted([f["item"], f["error"], f["attempts"]] for f in job.failures()),
+              [[n, "never", 1] for n in range(7, 100, 10)], "failures")
+    ok(len(server.requests) < 50, f"{len(server.requests)} requests")
+
+
+def test_a_response_of_the_wrong_length_or_kind_fails_the_batch(t):
+    server = far(t)
+    api = serve(t, server)
+    for path, words in (("/each?less=1", "a JSON array of as many"), ("/echo", "not object"),
+                        ("/nojson", "no JSON"), ("/status/400", "HTTP 400")):
+        job = run(t, api, batch(server.url + path, 5, method="POST"), [{"n": n} for n in range(5)])
+        failures = job.failures()
+        eq(len(failures), 5, path)
+        ok(all(words in f["error"] for f in failures), f"{path}: {failures[0]['error']}")
+    job = run(t, api, batch(server.url + "/each", 5), [{"n": 1}])
+    ok("POST" in job.failures()[0]["error"], "GET sends nothing")
+
+
+def test_a_batch_is_tried_again_as_a_whole(t):
+    server = far(t)
+    api = serve(t, server)
+    stage = batch(server.url + "/status/503?times=1", 5, method="POST", attempts=3, take="nothing")
+    job = run(t, api, stage, [{"n": n} for n in range(5)])
+    eq([f["kind"] for f in job.failures()], ["permanent"] * 5, "the second answer is no array")
+    ok(job.get()["counts"]["retries"] >= 5, "it was not tried again")
+
+
 def test_without_a_configuration_nothing_may_be_called(t):
     server = far(t)
     mistakes = refused(t.api, call(server.url + "/echo"))

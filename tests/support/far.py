@@ -5,6 +5,7 @@ being answered at once (`most`).
     /echo            method, target, headers and body as JSON
     /status/N        that status; ?after=TEXT: with Retry-After, ?times=K: K times, then 200
     /redirect        ?to=URL&status=302
+    /each            an array for an array, each with a fate of its own; ?less=1: one too few
     /gate            answers when `gate` is set
     /size/N /chunked/N /text/T /empty /gzip/N /cut /noise /nojson /deep /drop /hang
     /list            pages of ?of=N items, ?size=K, ?page=, by Link or by cursor
@@ -143,6 +144,21 @@ class Far:
             return self._reply(404, {"no": request.path})
         answer = action(request, *parts[1:])
         return await answer if asyncio.iscoroutine(answer) else answer
+
+    def do_each(self, request, *_):
+        """An array of as many as came; {"n":5,"fail":…} fails, for good or the first time."""
+        answers = []
+        for item in json.loads(request.body):
+            again = self.tried.get(("each", item["n"]), 0)
+            self.tried["each", item["n"]] = again + 1
+            if item.get("fail") == "once":
+                answers.append({"error": "not now", "transient": True} if again == 0
+                               else {"late": item["n"]})
+            elif "fail" in item:
+                answers.append({"error": "never"})
+            else:
+                answers.append({"of": len(json.loads(request.body)), "big": 12345678901234567890123})
+        return self._reply(200, answers[int(request.query.get("less", 0)):])
 
     def do_echo(self, request, *_):
         return self._reply(200, {"method": request.method, "target": request.target,
