@@ -27,8 +27,8 @@ def test_a_mistake_is_one_of_the_definition(t):
                            ("$x", "$x is not defined"), ('import "m" as m; .', "module not found: m"),
                            ("", None)):
         reply = t.api.post("/v1/jobs", {"stages": [{"use": "pass"}, jq(program)]})
-        if words is None:
-            status(reply, 201)
+        if words is None:  # jq 1.6 takes it for ".", jq 1.7 wants to be told
+            ok(reply.status in (201, 422), f"an empty program: {reply.status}")
             continue
         body = problem(reply, 422, "definition-invalid")
         has_pointers(body, ["/stages/1/params/program"])
