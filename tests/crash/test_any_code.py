@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import tempfile
 
-from postgres import PASSWORD, Postgres
+from support.postgres import PASSWORD, Postgres
 from storm import Load, Storm
 from support.leat import *
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 import catalogue
-from postgres import PASSWORD, Postgres
+from support.postgres import PASSWORD, Postgres
 from support.leat import *
 from support.server import die_with_parent
 

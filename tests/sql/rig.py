@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 
-from postgres import PASSWORD, Postgres
+from support.postgres import PASSWORD, Postgres
 from support.leat import *
 
 RETRY = {"attempts": 1000, "backoff_ms": 5, "max_backoff_ms": 50}

@@ -11,8 +11,9 @@ import subprocess
 import tempfile
 import time
 
-from support.client import until
-from support.server import Log
+from . import runner
+from .client import until
+from .server import Log
 
 PASSWORD = "Gar nicht & geheim'1"
 USER = "leat owner"
@@ -78,6 +79,17 @@ def make_template(folder):
         os.environ["POSTGRES_MISSING"] = "initdb fails: " + done.stderr.decode(errors="replace")[-300:]
         return
     os.environ["POSTGRES_TEMPLATE"] = data
+
+
+def main(here, doc, jobs):
+    """runner.main() for a folder of tests of which some want a PostgreSQL."""
+    folder = tempfile.mkdtemp(prefix="leat-postgres-")
+    os.chmod(folder, 0o755)
+    try:
+        make_template(folder)
+        return runner.main(here, doc, jobs=jobs)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Postgres:
