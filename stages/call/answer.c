@@ -51,7 +51,7 @@ static bool is_shallow(const char *at, size_t len)
 }
 
 static int put_json(
-	const struct exchange *exchange, struct text *to, struct exchange_failure *ret)
+	const struct exchange *exchange, struct stage_text *to, struct exchange_failure *ret)
 {
 	const char *begin = exchange->answer.at;
 	size_t len = exchange->answer.len;
@@ -64,7 +64,7 @@ static int put_json(
 	while (len > 0 && stage_is_blank(begin[len - 1]))
 		len--;
 	if (len == 0)
-		return text_puts(to, "null"), 0;
+		return stage_text_puts(to, "null"), 0;
 	doc = yyjson_read_opts(
 		(char *)(uintptr_t)begin, len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
 	yyjson_doc_free(doc);
@@ -78,12 +78,12 @@ static int put_json(
 	if (!is_shallow(begin, len))
 		return fail(exchange, STAGE_PERMANENT, "the response is nested deeper than 512",
 			ret);
-	text_put(to, begin, len);
+	stage_text_put(to, begin, len);
 	return 0;
 }
 
-int answer_put_body(const struct exchange *exchange, enum answer_parse parse, struct text *to,
-	struct exchange_failure *ret)
+int answer_put_body(const struct exchange *exchange, enum answer_parse parse,
+	struct stage_text *to, struct exchange_failure *ret)
 {
 	int done = 0;
 
@@ -97,29 +97,29 @@ int answer_put_body(const struct exchange *exchange, enum answer_parse parse, st
 }
 
 /* All of that name in one, as RFC 9110 reads it. */
-static void put_header(
-	const struct exchange *exchange, const struct curl_header *header, struct text *to)
+static void put_header(const struct exchange *exchange, const struct curl_header *header,
+	struct stage_text *to)
 {
-	struct text value = { 0 };
+	struct stage_text value = { 0 };
 	struct curl_header *each;
 
 	for (size_t i = 0; i < header->amount; i++) {
 		if (curl_easy_header(exchange->easy, header->name, i, CURLH_HEADER, -1,
 			    &each) != CURLHE_OK)
 			break;
-		text_puts(&value, i > 0 ? ", " : "");
-		text_puts(&value, each->value);
+		stage_text_puts(&value, i > 0 ? ", " : "");
+		stage_text_puts(&value, each->value);
 	}
-	if (text_end(&value) == NULL) {
+	if (stage_text_end(&value) == NULL) {
 		to->no_memory = true;
 		return;
 	}
 	call_def_blank(exchange->def, value.at, value.len);
 	text_json(to, value.at, value.len);
-	text_done(&value);
+	stage_text_done(&value);
 }
 
-static void put_name(const char *name, struct text *to)
+static void put_name(const char *name, struct stage_text *to)
 {
 	char lower[200];
 	size_t len = strlen(name);
@@ -131,33 +131,33 @@ static void put_name(const char *name, struct text *to)
 	text_json(to, lower, len);
 }
 
-static void put_headers(const struct exchange *exchange, struct text *to)
+static void put_headers(const struct exchange *exchange, struct stage_text *to)
 {
 	struct curl_header *header = NULL;
 	bool any = false;
 
-	text_puts(to, "{");
+	stage_text_puts(to, "{");
 	while ((header = curl_easy_nextheader(exchange->easy, CURLH_HEADER, -1, header)) !=
 		NULL) {
 		if (header->index != 0)
 			continue;
-		text_puts(to, any ? "," : "");
+		stage_text_puts(to, any ? "," : "");
 		put_name(header->name, to);
-		text_puts(to, ":");
+		stage_text_puts(to, ":");
 		put_header(exchange, header, to);
 		any = true;
 	}
-	text_puts(to, "}");
+	stage_text_puts(to, "}");
 }
 
-int answer_put(const struct exchange *exchange, enum answer_parse parse, struct text *to,
+int answer_put(const struct exchange *exchange, enum answer_parse parse, struct stage_text *to,
 	struct exchange_failure *ret)
 {
-	text_format(to, "{\"status\":%ld,\"headers\":", exchange->status);
+	stage_text_format(to, "{\"status\":%ld,\"headers\":", exchange->status);
 	put_headers(exchange, to);
-	text_puts(to, ",\"body\":");
+	stage_text_puts(to, ",\"body\":");
 	if (answer_put_body(exchange, parse, to, ret) < 0)
 		return -1;
-	text_puts(to, "}");
+	stage_text_puts(to, "}");
 	return to->no_memory ? fail(exchange, STAGE_TRANSIENT, "no memory", ret) : 0;
 }

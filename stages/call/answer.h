@@ -14,10 +14,10 @@ enum answer_parse {
 };
 
 /* -1: the body is not what it should be, or there is no memory; *ret says it. */
-int answer_put_body(const struct exchange *exchange, enum answer_parse parse, struct text *to,
-	struct exchange_failure *ret);
+int answer_put_body(const struct exchange *exchange, enum answer_parse parse,
+	struct stage_text *to, struct exchange_failure *ret);
 /* All of it. */
-int answer_put(const struct exchange *exchange, enum answer_parse parse, struct text *to,
+int answer_put(const struct exchange *exchange, enum answer_parse parse, struct stage_text *to,
 	struct exchange_failure *ret);
 
 #endif

@@ -75,26 +75,26 @@ static int append(struct exchange *exchange, const char *line)
 static int add_header(struct exchange *exchange, const struct call_header *header,
 	struct stage_slice item, struct exchange_failure *ret)
 {
-	struct text line = { 0 };
+	struct stage_text line = { 0 };
 	struct template_why why;
 	size_t begin;
 	int done;
 
-	text_puts(&line, header->name);
-	text_puts(&line, ": ");
+	stage_text_puts(&line, header->name);
+	stage_text_puts(&line, ": ");
 	begin = line.len;
 	if (template_write(&header->value, item, &line, &why) < 0) {
 		done = fail_why(ret, &why);
 	} else {
 		if (line.len == begin && !line.no_memory)
 			line.at[begin - 2] = ';', line.len = begin - 1;
-		done = text_end(&line) == NULL || append(exchange, line.at) < 0
+		done = stage_text_end(&line) == NULL || append(exchange, line.at) < 0
 			       ? fail(ret, STAGE_TRANSIENT, "no memory")
 			       : 0;
 	}
 	if (line.at != NULL && header->sensitive)
 		explicit_bzero(line.at, line.capacity);
-	text_done(&line);
+	stage_text_done(&line);
 	return done;
 }
 
@@ -175,7 +175,7 @@ int exchange_init_url(struct exchange *exchange, const struct call_def *def, con
 int exchange_init(struct exchange *exchange, const struct call_def *def,
 	struct stage_slice item, const char *traceparent, struct exchange_failure *ret)
 {
-	struct text url = { 0 };
+	struct stage_text url = { 0 };
 	struct template_why why;
 	int done;
 
@@ -184,7 +184,7 @@ int exchange_init(struct exchange *exchange, const struct call_def *def,
 		done = fail_why(ret, &why);
 	else
 		done = set_url(exchange, url.at, ret);
-	text_done(&url);
+	stage_text_done(&url);
 	if (done == 0)
 		done = make_rest(exchange, item, traceparent, ret);
 	if (done < 0 || !def->has_body)
@@ -194,18 +194,18 @@ int exchange_init(struct exchange *exchange, const struct call_def *def,
 		       : fail_why(ret, &why);
 }
 
-void exchange_set_body(struct exchange *exchange, struct text *take)
+void exchange_set_body(struct exchange *exchange, struct stage_text *take)
 {
-	text_done(&exchange->body);
+	stage_text_done(&exchange->body);
 	exchange->body = *take;
-	*take = (struct text){ 0 };
+	*take = (struct stage_text){ 0 };
 }
 
 static void let_go(struct exchange *exchange)
 {
 	atomic_fetch_sub(&exchange->def->config->shared->held, exchange->held);
 	exchange->held = 0;
-	text_done(&exchange->answer);
+	stage_text_done(&exchange->answer);
 }
 
 void exchange_done(struct exchange *exchange)
@@ -215,7 +215,7 @@ void exchange_done(struct exchange *exchange)
 	let_go(exchange);
 	curl_url_cleanup(exchange->url);
 	curl_slist_free_all(exchange->headers);
-	text_done(&exchange->body);
+	stage_text_done(&exchange->body);
 	*exchange = (struct exchange){ 0 };
 }
 
@@ -260,7 +260,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 		exchange->crowded = true;
 		return 0;
 	}
-	text_put(&exchange->answer, bytes, len);
+	stage_text_put(&exchange->answer, bytes, len);
 	exchange->held += exchange->answer.capacity - before;
 	atomic_fetch_add(held, exchange->answer.capacity - before);
 	return exchange->answer.no_memory ? 0 : len;
@@ -437,7 +437,7 @@ enum exchange_next exchange_end(
 	if (code != CURLE_OK)
 		return no_answer(exchange, code, ret);
 	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &exchange->status);
-	if (text_end(&exchange->answer) == NULL)
+	if (stage_text_end(&exchange->answer) == NULL)
 		return failed(exchange, ret, "no memory");
 	call_def_blank(exchange->def, exchange->answer.at, exchange->answer.len);
 	if (exchange->def->redirects > 0 && is_redirect(exchange->status))
@@ -446,7 +446,7 @@ enum exchange_next exchange_end(
 }
 
 /* One line of what people can read. */
-static void first_words(const struct text *answer, char *to, size_t size)
+static void first_words(const struct stage_text *answer, char *to, size_t size)
 {
 	size_t len = answer->len < size - 1 ? answer->len : size - 1, out = 0;
 

@@ -23,7 +23,7 @@ struct exchange {
 	CURLU *url;
 	struct target target;
 	struct curl_slist *headers, *last_plain; /* those behind it are sensitive */
-	struct text body, answer;
+	struct stage_text body, answer;
 	bool as_get; /* a redirect has made it one */
 	int64_t redirects_left;
 	size_t held; /* of the answer, as call_shared counts it */
@@ -52,7 +52,7 @@ int exchange_init(struct exchange *exchange, const struct call_def *def,
 int exchange_init_url(struct exchange *exchange, const struct call_def *def, const char *url,
 	struct stage_slice item, const char *traceparent, struct exchange_failure *ret);
 /* Instead of the template's body. */
-void exchange_set_body(struct exchange *exchange, struct text *take);
+void exchange_set_body(struct exchange *exchange, struct stage_text *take);
 void exchange_done(struct exchange *exchange);
 
 /* Prepare the handle, which is a fresh or a reset one. -1 without memory. */

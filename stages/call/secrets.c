@@ -45,20 +45,21 @@ static bool keep_form(const struct secret *secret, const char *form, size_t len,
 
 static bool keep_forms(struct secret *secret)
 {
-	struct text json = { 0 }, twice = { 0 }, url = { 0 };
+	struct stage_text json = { 0 }, twice = { 0 }, url = { 0 };
 	bool done;
 
 	text_json(&json, secret->value, secret->len);
-	if (text_end(&json) != NULL)
+	if (stage_text_end(&json) != NULL)
 		text_json(&twice, json.at + 1, json.len - 2);
 	text_percent(&url, secret->value, secret->len);
-	done = text_end(&json) != NULL && text_end(&twice) != NULL && text_end(&url) != NULL &&
+	done = stage_text_end(&json) != NULL && stage_text_end(&twice) != NULL &&
+	       stage_text_end(&url) != NULL &&
 	       keep_form(secret, json.at + 1, json.len - 2, &secret->escaped) &&
 	       keep_form(secret, twice.at + 1, twice.len - 2, &secret->escaped_twice) &&
 	       keep_form(secret, url.at, url.len, &secret->encoded);
-	text_done(&json);
-	text_done(&twice);
-	text_done(&url);
+	stage_text_done(&json);
+	stage_text_done(&twice);
+	stage_text_done(&url);
 	return done;
 }
 

@@ -58,7 +58,7 @@ static struct template_piece *add_piece(struct template *template, enum template
 static int add_text(struct template *template, enum template_how how, const char *text,
 	size_t len, struct template_why *why)
 {
-	struct text json = { 0 };
+	struct stage_text json = { 0 };
 	int done;
 
 	if (len == 0)
@@ -66,13 +66,13 @@ static int add_text(struct template *template, enum template_how how, const char
 	if (how != TEMPLATE_STRING)
 		return add_piece(template, how, text, len, why) == NULL ? -1 : 0;
 	text_json(&json, text, len);
-	if (text_end(&json) == NULL)
+	if (stage_text_end(&json) == NULL)
 		done = no_memory(why);
 	else if (add_piece(template, how, json.at + 1, json.len - 2, why) == NULL)
 		done = -1;
 	else
 		done = 0;
-	text_done(&json);
+	stage_text_done(&json);
 	return done;
 }
 
@@ -296,9 +296,9 @@ int template_parse_json(struct template *template, const char *json, size_t len,
 /* Where the next byte of a URL stands. */
 enum url_part { URL_BEGIN, URL_HOST, URL_PATH, URL_REST };
 
-static enum url_part url_part(const struct text *url)
+static enum url_part url_part(const struct stage_text *url)
 {
-	char *at = text_end((struct text *)url), *host;
+	char *at = stage_text_end((struct stage_text *)url), *host;
 
 	if (at == NULL || url->len == 0)
 		return URL_BEGIN;
@@ -311,13 +311,13 @@ static enum url_part url_part(const struct text *url)
 	return host[strcspn(host, "/\\")] != '\0' ? URL_PATH : URL_HOST;
 }
 
-static int put_in_url(const char *name, const char *value, size_t len, struct text *out,
+static int put_in_url(const char *name, const char *value, size_t len, struct stage_text *out,
 	struct template_why *why)
 {
 	enum url_part part = url_part(out);
 
 	if (part == URL_BEGIN) {
-		text_put(out, value, len); /* a whole URL, or its beginning */
+		stage_text_put(out, value, len); /* a whole URL, or its beginning */
 		return 0;
 	}
 	if (part == URL_HOST && strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-."
@@ -339,9 +339,9 @@ static bool is_one_line(const char *value, size_t len)
 
 /* `name` is how messages call it. */
 static int put_text(const struct template_piece *piece, const char *name, const char *value,
-	size_t len, struct text *out, struct template_why *why)
+	size_t len, struct stage_text *out, struct template_why *why)
 {
-	struct text json = { 0 };
+	struct stage_text json = { 0 };
 
 	switch (piece->how) {
 	case TEMPLATE_URL:
@@ -355,21 +355,21 @@ static int put_text(const struct template_piece *piece, const char *name, const 
 		break;
 	case TEMPLATE_STRING:
 		text_json(&json, value, len);
-		if (text_end(&json) != NULL)
-			text_put(out, json.at + 1, json.len - 2);
+		if (stage_text_end(&json) != NULL)
+			stage_text_put(out, json.at + 1, json.len - 2);
 		else
 			out->no_memory = true;
-		text_done(&json);
+		stage_text_done(&json);
 		return 0;
 	default:
 		break;
 	}
-	text_put(out, value, len);
+	stage_text_put(out, value, len);
 	return 0;
 }
 
 static int put_string_value(const struct template_piece *piece, struct stage_slice value,
-	struct text *out, struct template_why *why)
+	struct stage_text *out, struct template_why *why)
 {
 	char *copy = malloc(value.len + 1);
 	size_t len;
@@ -387,7 +387,7 @@ static int put_string_value(const struct template_piece *piece, struct stage_sli
 }
 
 static int put_item_value(const struct template_piece *piece, struct stage_slice item,
-	struct text *out, struct template_why *why)
+	struct stage_text *out, struct template_why *why)
 {
 	struct stage_slice value = stage_slice_find(item, &piece->path);
 	char scalar[512];
@@ -396,14 +396,14 @@ static int put_item_value(const struct template_piece *piece, struct stage_slice
 	if (value.at == NULL)
 		return refuse(why, "there is no '%.80s' in the item", piece->text);
 	if (piece->how == TEMPLATE_JSON) {
-		text_put(out, value.at, value.len);
+		stage_text_put(out, value.at, value.len);
 		return 0;
 	}
 	if (*value.at == '"')
 		return put_string_value(piece, value, out, why);
 	nested = *value.at == '{' || *value.at == '[';
 	if (piece->how == TEMPLATE_TEXT && nested) {
-		text_put(out, value.at, value.len);
+		stage_text_put(out, value.at, value.len);
 		return 0;
 	}
 	if (nested || *value.at == 'n' || value.len >= sizeof(scalar))
@@ -420,7 +420,7 @@ static int put_item_value(const struct template_piece *piece, struct stage_slice
 }
 
 static int put_piece(const struct template_piece *piece, struct stage_slice item,
-	struct text *out, struct template_why *why)
+	struct stage_text *out, struct template_why *why)
 {
 	if (piece->is_value)
 		return put_item_value(piece, item, out, why);
@@ -429,14 +429,14 @@ static int put_piece(const struct template_piece *piece, struct stage_slice item
 	if (piece->secret != NULL)
 		return put_text(
 			piece, "a secret", piece->secret->value, piece->secret->len, out, why);
-	text_put(out, piece->text, piece->len);
+	stage_text_put(out, piece->text, piece->len);
 	return 0;
 }
 
 /* "/users/{/id}" with an id of ".." would be another resource. */
-static int check_path(struct text *url, struct template_why *why)
+static int check_path(struct stage_text *url, struct template_why *why)
 {
-	char *at = text_end(url), *end;
+	char *at = stage_text_end(url), *end;
 
 	at = at == NULL ? NULL : strstr(at, "://");
 	if (at == NULL)
@@ -452,8 +452,8 @@ static int check_path(struct text *url, struct template_why *why)
 	return 0;
 }
 
-int template_write(const struct template *template, struct stage_slice item, struct text *out,
-	struct template_why *why)
+int template_write(const struct template *template, struct stage_slice item,
+	struct stage_text *out, struct template_why *why)
 {
 	bool whole = template->count > 0 && template->pieces[0].is_value;
 
@@ -461,7 +461,7 @@ int template_write(const struct template *template, struct stage_slice item, str
 	for (size_t i = 0; i < template->count; i++)
 		if (put_piece(&template->pieces[i], item, out, why) < 0)
 			return -1;
-	if (text_end(out) == NULL)
+	if (stage_text_end(out) == NULL)
 		return no_memory(why);
 	if (template->count > 0 && template->pieces[0].how == TEMPLATE_URL &&
 		template->has_values && (!whole || template->count > 1))

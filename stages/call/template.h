@@ -61,7 +61,7 @@ void template_done(struct template *template);
 
 /* Write it for an item, behind what stands in `out`, which for a URL must be empty. -1: *why
  * says which value is missing or wrong. */
-int template_write(const struct template *template, struct stage_slice item, struct text *out,
-	struct template_why *why);
+int template_write(const struct template *template, struct stage_slice item,
+	struct stage_text *out, struct template_why *why);
 
 #endif

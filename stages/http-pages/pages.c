@@ -28,7 +28,7 @@ struct pages {
 	/* The page at hand. */
 	char *url;             /* NULL: none is at hand */
 	int64_t number, taken; /* pages before it; items of it that are out */
-	struct text body;
+	struct stage_text body;
 	struct stage_walk walk;
 	bool fetched;
 	char *next_url; /* NULL: it is the last */
@@ -60,7 +60,7 @@ static const struct stage_slice no_item = { "null", 4 };
 
 static void drop_page(struct pages *pages)
 {
-	text_done(&pages->body);
+	stage_text_done(&pages->body);
 	free(pages->next_url);
 	pages->next_url = NULL;
 	pages->fetched = false;
@@ -129,7 +129,7 @@ static bool load_state(struct pages *pages, struct stage_ctx *ctx)
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	const char *url = yyjson_get_str(yyjson_obj_get(root, "url"));
 	struct template_why why;
-	struct text first = { 0 };
+	struct stage_text first = { 0 };
 
 	pages->number = yyjson_get_sint(yyjson_obj_get(root, "page"));
 	pages->taken = yyjson_get_sint(yyjson_obj_get(root, "taken"));
@@ -137,7 +137,7 @@ static bool load_state(struct pages *pages, struct stage_ctx *ctx)
 		pages->url = strdup(url);
 	else if (template_write(&pages->def.url, no_item, &first, &why) == 0)
 		pages->url = strdup(first.at);
-	text_done(&first);
+	stage_text_done(&first);
 	yyjson_doc_free(doc);
 	if (pages->url == NULL)
 		no_memory(ctx);
@@ -160,16 +160,16 @@ static bool state_holds(const struct pages *pages, struct stage_ctx *ctx)
 
 static enum stage_result save_state(struct pages *pages, struct stage_ctx *ctx)
 {
-	struct text state = { 0 };
+	struct stage_text state = { 0 };
 	enum stage_result result;
 
-	text_puts(&state, "{\"url\":");
+	stage_text_puts(&state, "{\"url\":");
 	text_json(&state, pages->url, strlen(pages->url));
-	text_format(&state, ",\"page\":%lld,\"taken\":%lld}", (long long)pages->number,
+	stage_text_format(&state, ",\"page\":%lld,\"taken\":%lld}", (long long)pages->number,
 		(long long)pages->taken);
-	result = text_end(&state) == NULL ? no_memory(ctx)
-					  : stage_state_set(ctx, state.at, state.len);
-	text_done(&state);
+	result = stage_text_end(&state) == NULL ? no_memory(ctx)
+						: stage_state_set(ctx, state.at, state.len);
+	stage_text_done(&state);
 	return result;
 }
 
@@ -234,18 +234,18 @@ static enum stage_result resolve(struct pages *pages, const struct exchange *exc
 static enum stage_result with_cursor(struct pages *pages, const struct exchange *exchange,
 	const char *cursor, size_t len, struct stage_ctx *ctx)
 {
-	struct text query = { 0 };
+	struct stage_text query = { 0 };
 	char *old = NULL;
 	size_t name_len;
 	enum stage_result result;
 
-	text_puts(&query, "?");
+	stage_text_puts(&query, "?");
 	text_percent(&query, pages->cursor_param, strlen(pages->cursor_param));
 	name_len = query.len;
-	text_puts(&query, "=");
+	stage_text_puts(&query, "=");
 	text_percent(&query, cursor, len);
 	curl_url_get(exchange->url, CURLUPART_QUERY, &old, 0);
-	for (const char *at = old; at != NULL && text_end(&query) != NULL;
+	for (const char *at = old; at != NULL && stage_text_end(&query) != NULL;
 		at = strchr(at, '&')) {
 		size_t part;
 
@@ -253,14 +253,14 @@ static enum stage_result with_cursor(struct pages *pages, const struct exchange 
 		part = strcspn(at, "&");
 		if (part > 0 && (part < name_len || at[name_len - 1] != '=' ||
 					strncmp(at, query.at + 1, name_len - 1) != 0)) {
-			text_puts(&query, "&");
-			text_put(&query, at, part);
+			stage_text_puts(&query, "&");
+			stage_text_put(&query, at, part);
 		}
 	}
 	curl_free(old);
-	result = text_end(&query) == NULL ? no_memory(ctx)
-					  : resolve(pages, exchange, query.at, ctx);
-	text_done(&query);
+	result = stage_text_end(&query) == NULL ? no_memory(ctx)
+						: resolve(pages, exchange, query.at, ctx);
+	stage_text_done(&query);
 	return result;
 }
 
@@ -330,7 +330,7 @@ static enum stage_result take_page(
 			"%s", failure.text);
 	}
 	if (answer_put_body(exchange, ANSWER_JSON, &pages->body, &failure) < 0 ||
-		text_end(&pages->body) == NULL)
+		stage_text_end(&pages->body) == NULL)
 		return stage_fail(ctx, failure.kind, "%s", failure.text);
 	root = (struct stage_slice){ pages->body.at, pages->body.len };
 	if (!stage_walk_open(&pages->walk, stage_slice_find(root, &pages->items), '['))

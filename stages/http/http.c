@@ -23,7 +23,7 @@ struct http {
 	enum take { TAKE_RESPONSE, TAKE_BODY, TAKE_NOTHING } take;
 	enum answer_parse parse;
 	struct gates gates;
-	struct text value; /* of the item whose answer is being put in; the loop's */
+	struct stage_text value; /* of the item whose answer is being put in; the loop's */
 };
 
 /* A call under way is found by its worker. */
@@ -35,8 +35,8 @@ struct call {
 	struct transfer transfer; /* must be the first */
 	struct http *http;
 	struct stage_ctx *ctx;
-	size_t count;      /* items of a batch, one request for all; 0: one item */
-	struct text items; /* of a batch: the array that stands for the item */
+	size_t count;            /* items of a batch, one request for all; 0: one item */
+	struct stage_text items; /* of a batch: the array that stands for the item */
 };
 
 #define STATUSES                                                                           \
@@ -89,7 +89,7 @@ static void http_close(void *instance, struct stage_ctx *ctx)
 	call_def_done(&http->def);
 	stage_path_done(&http->into);
 	gates_done(&http->gates);
-	text_done(&http->value);
+	stage_text_done(&http->value);
 }
 
 static bool sends_item(const char *method)
@@ -174,7 +174,7 @@ static enum stage_result emit_answer(struct call *call)
 
 	if (http->take == TAKE_NOTHING)
 		return stage_emit_input(call->ctx);
-	text_clear(&http->value, 65536);
+	stage_text_clear(&http->value, 65536);
 	done = http->take == TAKE_BODY
 		       ? answer_put_body(exchange, http->parse, &http->value, &failure)
 		       : answer_put(exchange, http->parse, &http->value, &failure);
@@ -228,12 +228,12 @@ static enum stage_result emit_elements(struct call *call, yyjson_val *answers)
 
 static enum stage_result emit_answers(struct call *call)
 {
-	struct text *value = &call->http->value;
+	struct stage_text *value = &call->http->value;
 	struct exchange_failure failure;
 	enum stage_result result;
 	yyjson_doc *doc;
 
-	text_clear(value, 65536);
+	stage_text_clear(value, 65536);
 	if (answer_put_body(&call->transfer.exchange, ANSWER_JSON, value, &failure) < 0)
 		return fail(call->ctx, &failure);
 	doc = yyjson_read_opts(value->at, value->len, YYJSON_READ_NUMBER_AS_RAW, NULL, NULL);
@@ -273,7 +273,7 @@ static enum stage_result judge(struct call *call)
 static void call_free(struct call *call)
 {
 	exchange_done(&call->transfer.exchange);
-	text_done(&call->items);
+	stage_text_done(&call->items);
 	free(call);
 }
 
@@ -368,11 +368,11 @@ static enum stage_result http_run_batch(void *instance, struct stage_ctx *ctx)
 	for (size_t at = 0; at < call->count; at++) {
 		struct stage_slice item = stage_slice_input(stage_batch_item(ctx, at));
 
-		text_put(&call->items, at == 0 ? "[" : ",", 1);
-		text_put(&call->items, item.at, item.len);
+		stage_text_put(&call->items, at == 0 ? "[" : ",", 1);
+		stage_text_put(&call->items, item.at, item.len);
 	}
-	text_put(&call->items, "]", 1);
-	if (text_end(&call->items) == NULL) {
+	stage_text_put(&call->items, "]", 1);
+	if (stage_text_end(&call->items) == NULL) {
 		call_free(call);
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory");
 	}

@@ -16,7 +16,7 @@ struct source {
 	struct pg_conn conn;
 	struct pg_query query;
 	struct sql_cursor cursor;
-	struct sql_text next_key, line;
+	struct stage_text next_key, line;
 };
 
 static const struct stage_param postgres_query_params[] = {
@@ -41,8 +41,8 @@ static void source_close(void *instance, struct stage_ctx *ctx)
 
 	pg_conn_close(&source->conn);
 	sql_cursor_done(&source->cursor);
-	sql_text_done(&source->next_key);
-	sql_text_done(&source->line);
+	stage_text_done(&source->next_key);
+	stage_text_done(&source->line);
 	yyjson_doc_free(source->params);
 }
 
@@ -81,7 +81,7 @@ static bool ready(struct source *source, struct stage_ctx *ctx)
 /* The key must grow, or rows would be passed over after a restart. */
 static bool take_key(struct source *source, const PGresult *row, struct stage_ctx *ctx)
 {
-	struct sql_text last = source->cursor.key;
+	struct stage_text last = source->cursor.key;
 
 	if (source->key == NULL)
 		return true;
@@ -91,7 +91,7 @@ static bool take_key(struct source *source, const PGresult *row, struct stage_ct
 		       false;
 	source->next_key.len = 0;
 	sql_text_json(&source->next_key, PQgetvalue(row, 0, 1), (size_t)PQgetlength(row, 0, 1));
-	if (sql_text_end(&source->next_key) == NULL)
+	if (stage_text_end(&source->next_key) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	if (last.len == source->next_key.len &&
 		memcmp(last.at, source->next_key.at, last.len) == 0)
@@ -110,9 +110,9 @@ static bool emit_text(
 {
 	if (memchr(text, '\n', len) == NULL && memchr(text, '\r', len) == NULL)
 		return stage_emit(ctx, text, len) == STAGE_OK;
-	sql_text_clear(&source->line, SQL_RUN_BYTES);
-	sql_text_put(&source->line, text, len);
-	if (sql_text_end(&source->line) == NULL)
+	stage_text_clear(&source->line, SQL_RUN_BYTES);
+	stage_text_put(&source->line, text, len);
+	if (stage_text_end(&source->line) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	for (size_t i = 0; i < len; i++)
 		if (source->line.at[i] == '\n' || source->line.at[i] == '\r')

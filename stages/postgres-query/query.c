@@ -91,68 +91,69 @@ static bool has_bytes(const PGresult *about)
 /* ---- the cursor's statement ---- */
 
 /* The job's text; a line end closes a comment that it may end in. */
-static void put_text(const struct pg_query *query, struct sql_text *sql)
+static void put_text(const struct pg_query *query, struct stage_text *sql)
 {
 	size_t len = strlen(query->text);
 
 	while (len > 0 &&
 		(query->text[len - 1] == ';' || (unsigned char)query->text[len - 1] <= ' '))
 		len--;
-	sql_text_puts(sql, "(\n");
-	sql_text_put(sql, query->text, len);
-	sql_text_puts(sql, "\n)");
+	stage_text_puts(sql, "(\n");
+	stage_text_put(sql, query->text, len);
+	stage_text_puts(sql, "\n)");
 }
 
 /* Bytes in base64, where there are such columns. */
-static void put_from(const struct pg_query *query, const PGresult *about, struct sql_text *sql)
+static void put_from(
+	const struct pg_query *query, const PGresult *about, struct stage_text *sql)
 {
 	if (!has_bytes(about)) {
 		put_text(query, sql);
 		return;
 	}
-	sql_text_puts(sql, "(SELECT ");
+	stage_text_puts(sql, "(SELECT ");
 	for (int at = 0; at < PQnfields(about); at++) {
 		bool bytes = PQftype(about, at) == BYTEA_OID;
 
-		sql_text_puts(sql, at == 0 ? "" : ", ");
-		sql_text_puts(sql, bytes ? "translate(encode(i." : "i.");
+		stage_text_puts(sql, at == 0 ? "" : ", ");
+		stage_text_puts(sql, bytes ? "translate(encode(i." : "i.");
 		sql_text_name(sql, PQfname(about, at));
-		sql_text_puts(sql, bytes ? ", 'base64'), E'\\n', '') AS " : " AS ");
+		stage_text_puts(sql, bytes ? ", 'base64'), E'\\n', '') AS " : " AS ");
 		sql_text_name(sql, PQfname(about, at));
 	}
-	sql_text_puts(sql, " FROM ");
+	stage_text_puts(sql, " FROM ");
 	put_text(query, sql);
-	sql_text_puts(sql, " i)");
+	stage_text_puts(sql, " i)");
 }
 
-static void put_key(const struct pg_query *query, struct sql_text *sql)
+static void put_key(const struct pg_query *query, struct stage_text *sql)
 {
-	sql_text_puts(sql, "q.");
+	stage_text_puts(sql, "q.");
 	sql_text_name(sql, query->key);
 }
 
 static void put_cursor(const struct pg_query *query, const PGresult *about,
-	const struct sql_cursor *cursor, struct sql_text *sql)
+	const struct sql_cursor *cursor, struct stage_text *sql)
 {
-	sql_text_puts(sql, "DECLARE leat NO SCROLL CURSOR FOR SELECT row_to_json(q)::text");
+	stage_text_puts(sql, "DECLARE leat NO SCROLL CURSOR FOR SELECT row_to_json(q)::text");
 	if (query->key != NULL) {
-		sql_text_puts(sql, ", ");
+		stage_text_puts(sql, ", ");
 		put_key(query, sql);
-		sql_text_puts(sql, "::text");
+		stage_text_puts(sql, "::text");
 	}
-	sql_text_puts(sql, " FROM ");
+	stage_text_puts(sql, " FROM ");
 	put_from(query, about, sql);
-	sql_text_puts(sql, " q");
+	stage_text_puts(sql, " q");
 	if (query->key == NULL) {
-		sql_text_format(sql, " OFFSET %" PRIu64, cursor->rows);
+		stage_text_format(sql, " OFFSET %" PRIu64, cursor->rows);
 		return;
 	}
 	if (cursor->key.len > 0) {
-		sql_text_puts(sql, " WHERE ");
+		stage_text_puts(sql, " WHERE ");
 		put_key(query, sql);
-		sql_text_format(sql, " > $%d", PQnparams(about) + 1);
+		stage_text_format(sql, " > $%d", PQnparams(about) + 1);
 	}
-	sql_text_puts(sql, " ORDER BY ");
+	stage_text_puts(sql, " ORDER BY ");
 	put_key(query, sql);
 }
 
@@ -177,7 +178,7 @@ static void values_done(struct values *values)
 /* As text, strings as they are and all else as JSON. False without memory. */
 static bool add_value(struct values *values, Oid type, yyjson_val *value)
 {
-	struct sql_text scratch = { 0 };
+	struct stage_text scratch = { 0 };
 	const char *text;
 	size_t len;
 	int at = values->count++;
@@ -189,7 +190,7 @@ static bool add_value(struct values *values, Oid type, yyjson_val *value)
 	if (text != NULL)
 		values->owned[at] = strndup(text, len);
 	values->texts[at] = values->owned[at];
-	sql_text_done(&scratch);
+	stage_text_done(&scratch);
 	return values->texts[at] != NULL;
 }
 
@@ -232,11 +233,11 @@ static bool declare(const struct pg_query *query, struct pg_conn *conn, const PG
 	const struct sql_cursor *cursor)
 {
 	struct values values = { 0 };
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	PGresult *result = NULL;
 
 	put_cursor(query, about, cursor, &sql);
-	if (sql_text_end(&sql) == NULL || !fill(&values, query, about, cursor))
+	if (stage_text_end(&sql) == NULL || !fill(&values, query, about, cursor))
 		no_memory(conn);
 	else
 		result = good(conn,
@@ -244,7 +245,7 @@ static bool declare(const struct pg_query *query, struct pg_conn *conn, const PG
 				values.texts, NULL, NULL, 0),
 			CANNOT);
 	values_done(&values);
-	sql_text_done(&sql);
+	stage_text_done(&sql);
 	PQclear(result);
 	return result != NULL;
 }

@@ -134,7 +134,7 @@ static const char *column_meant(const struct postgres_sink *sink, const PGresult
 {
 	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	const char *quoted = text != NULL ? strstr(text, ": \"") : NULL, *found = NULL;
-	struct sql_text scratch = { 0 };
+	struct stage_text scratch = { 0 };
 
 	for (size_t i = 0; quoted != NULL && i < sink->target.columns.count; i++) {
 		size_t len;
@@ -152,7 +152,7 @@ static const char *column_meant(const struct postgres_sink *sink, const PGresult
 		}
 		found = sink->target.columns.list[i].name;
 	}
-	sql_text_done(&scratch);
+	stage_text_done(&scratch);
 	return found;
 }
 

@@ -6,11 +6,11 @@
 void rows_done(struct rows *rows)
 {
 	for (size_t i = 0; i < rows->capacity; i++)
-		sql_text_done(&rows->columns[i]);
+		stage_text_done(&rows->columns[i]);
 	free(rows->columns);
 	free(rows->params);
 	sql_row_done(&rows->row);
-	sql_text_done(&rows->scratch);
+	stage_text_done(&rows->scratch);
 	*rows = (struct rows){ 0 };
 }
 
@@ -27,8 +27,8 @@ bool rows_begin(struct rows *rows, const struct target *target)
 		rows->capacity = target->params;
 	}
 	for (size_t i = 0; i < target->params; i++) {
-		sql_text_clear(&rows->columns[i], SQL_ROW_KEEP);
-		sql_text_put(&rows->columns[i], "{", 1);
+		stage_text_clear(&rows->columns[i], SQL_ROW_KEEP);
+		stage_text_put(&rows->columns[i], "{", 1);
 	}
 	rows->count = rows->bytes = 0;
 	return true;
@@ -37,9 +37,9 @@ bool rows_begin(struct rows *rows, const struct target *target)
 /* ---- elements of array texts ---- */
 
 /* In quotes, with what would end them escaped. */
-static void put_quoted(struct sql_text *to, const char *text, size_t len)
+static void put_quoted(struct stage_text *to, const char *text, size_t len)
 {
-	char *at = sql_text_room(to, 2 * len + 2), *begin = at;
+	char *at = stage_text_room(to, 2 * len + 2), *begin = at;
 
 	if (at == NULL)
 		return;
@@ -50,25 +50,25 @@ static void put_quoted(struct sql_text *to, const char *text, size_t len)
 		*at++ = text[i];
 	}
 	*at++ = '"';
-	sql_text_took(to, (size_t)(at - begin));
+	stage_text_took(to, (size_t)(at - begin));
 }
 
 /* A JSON array as the text of an array: {1,"a",NULL,{2}}. False: a text holds a NUL. */
-static bool put_array(struct sql_text *to, yyjson_val *array, struct sql_text *scratch)
+static bool put_array(struct stage_text *to, yyjson_val *array, struct stage_text *scratch)
 {
 	yyjson_arr_iter iter = yyjson_arr_iter_with(array);
 	yyjson_val *value;
 	bool first = true, good = true;
 
-	sql_text_put(to, "{", 1);
+	stage_text_put(to, "{", 1);
 	while (good && (value = yyjson_arr_iter_next(&iter)) != NULL) {
 		const char *text;
 		size_t len;
 
-		sql_text_put(to, ",", first ? 0 : 1);
+		stage_text_put(to, ",", first ? 0 : 1);
 		first = false;
 		if (yyjson_is_null(value)) {
-			sql_text_puts(to, "NULL");
+			stage_text_puts(to, "NULL");
 			continue;
 		}
 		if (yyjson_is_arr(value)) {
@@ -81,27 +81,27 @@ static bool put_array(struct sql_text *to, yyjson_val *array, struct sql_text *s
 		if (text != NULL && good)
 			put_quoted(to, text, len);
 	}
-	sql_text_put(to, "}", 1);
+	stage_text_put(to, "}", 1);
 	return good;
 }
 
 /* What is wrong with the value, NULL when nothing is. */
-static const char *put_value(struct rows *rows, struct sql_text *to,
+static const char *put_value(struct rows *rows, struct stage_text *to,
 	const struct sql_column *column, yyjson_val *value)
 {
-	struct sql_text array = { 0 };
+	struct stage_text array = { 0 };
 	const char *text, *mistake = NULL;
 	size_t len;
 
-	sql_text_put(to, ",", rows->count == 0 ? 0 : 1);
+	stage_text_put(to, ",", rows->count == 0 ? 0 : 1);
 	if (value == NULL || yyjson_is_null(value)) {
-		sql_text_puts(to, "NULL");
+		stage_text_puts(to, "NULL");
 		return NULL;
 	}
 	if (column->type == SQL_ARRAY && yyjson_is_arr(value)) {
 		if (!put_array(&array, value, &rows->scratch))
 			mistake = "a text of PostgreSQL cannot hold \\u0000";
-		text = sql_text_end(&array);
+		text = stage_text_end(&array);
 		len = array.len;
 	} else {
 		text = sql_value_text(value, column->type == SQL_JSON, &rows->scratch, &len);
@@ -112,7 +112,7 @@ static const char *put_value(struct rows *rows, struct sql_text *to,
 		put_quoted(to, text, len);
 	else if (mistake == NULL)
 		to->no_memory = true;
-	sql_text_done(&array);
+	stage_text_done(&array);
 	return mistake;
 }
 
@@ -121,21 +121,21 @@ static const char *put_value(struct rows *rows, struct sql_text *to,
 /* The values of leat's own columns. */
 static void put_own(struct rows *rows, const struct target *target, struct stage_ctx *item)
 {
-	const struct sql_text *extra = &rows->row.extra;
-	struct sql_text *to;
+	const struct stage_text *extra = &rows->row.extra;
+	struct stage_text *to;
 
 	if (target->item_at != 0) {
 		const char *id = stage_item_id(item);
 
 		to = &rows->columns[target->item_at - 1];
-		sql_text_put(to, ",", rows->count == 0 ? 0 : 1);
+		stage_text_put(to, ",", rows->count == 0 ? 0 : 1);
 		put_quoted(to, id, strlen(id));
 	}
 	if (target->extra_at != 0) {
 		to = &rows->columns[target->extra_at - 1];
-		sql_text_put(to, ",", rows->count == 0 ? 0 : 1);
+		stage_text_put(to, ",", rows->count == 0 ? 0 : 1);
 		if (extra->len == 0)
-			sql_text_puts(to, "NULL");
+			stage_text_puts(to, "NULL");
 		else
 			put_quoted(to, extra->at, extra->len);
 	}
@@ -181,8 +181,8 @@ bool rows_add(struct rows *rows, const struct target *target, enum sql_extra ext
 bool rows_end(struct rows *rows, const struct target *target)
 {
 	for (size_t i = 0; i < target->params; i++) {
-		sql_text_put(&rows->columns[i], "}", 1);
-		rows->params[i] = sql_text_end(&rows->columns[i]);
+		stage_text_put(&rows->columns[i], "}", 1);
+		rows->params[i] = stage_text_end(&rows->columns[i]);
 		if (rows->params[i] == NULL)
 			return false;
 	}

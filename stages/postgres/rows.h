@@ -10,12 +10,12 @@
 #define ROWS_BYTES (8u << 20) /* rows enough for one statement */
 
 struct rows {
-	struct sql_text *columns; /* one a parameter */
-	const char **params;      /* the same, ended: after rows_end() */
+	struct stage_text *columns; /* one a parameter */
+	const char **params;        /* the same, ended: after rows_end() */
 	size_t count, capacity;
 	size_t bytes;
 	struct sql_row row;
-	struct sql_text scratch;
+	struct stage_text scratch;
 };
 
 void rows_done(struct rows *rows);

@@ -23,11 +23,11 @@ static bool no_memory(struct pg_conn *conn)
 /* ---- looking ---- */
 
 static void put_table(
-	const struct target *target, const struct sql_sink *sink, struct sql_text *to)
+	const struct target *target, const struct sql_sink *sink, struct stage_text *to)
 {
 	if (target->schema != NULL) {
 		sql_text_name(to, target->schema);
-		sql_text_puts(to, ".");
+		stage_text_puts(to, ".");
 	}
 	sql_text_name(to, sink->table);
 }
@@ -71,18 +71,18 @@ static bool take_columns(const PGresult *result, struct target *target, struct s
 static bool look(struct target *target, struct pg_conn *conn, const struct sql_sink *sink,
 	struct sql_columns *ret)
 {
-	struct sql_text name = { 0 };
+	struct stage_text name = { 0 };
 	PGresult *result = NULL;
 	const char *param;
 	bool done = false;
 
 	put_table(target, sink, &name);
-	param = sql_text_end(&name);
+	param = stage_text_end(&name);
 	if (param == NULL)
 		return no_memory(conn);
 	result = pg_conn_result(
 		conn, PQsendQueryParams(conn->pg, LOOK, 1, NULL, &param, NULL, NULL, 0));
-	sql_text_done(&name);
+	stage_text_done(&name);
 	if (result == NULL)
 		return false;
 	if (!pg_result_good(result)) {
@@ -144,29 +144,29 @@ static bool create(struct pg_conn *conn, const char *sql)
 static bool make(struct target *target, struct pg_conn *conn, const struct sql_sink *sink,
 	const struct sql_columns *columns)
 {
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	bool done;
 
-	sql_text_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
+	stage_text_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
 	put_table(target, sink, &sql);
-	sql_text_puts(&sql, " (");
+	stage_text_puts(&sql, " (");
 	for (size_t i = 0; i < columns->count; i++) {
 		sql_text_name(&sql, columns->list[i].name);
-		sql_text_format(&sql, " %s, ", words[columns->list[i].type]);
+		stage_text_format(&sql, " %s, ", words[columns->list[i].type]);
 	}
 	if (sql_sink_extra_column(sink) != NULL) {
 		sql_text_name(&sql, sql_sink_extra_column(sink));
-		sql_text_puts(&sql, " jsonb, ");
+		stage_text_puts(&sql, " jsonb, ");
 	}
 	if (sql_sink_item_column(sink) != NULL) {
 		sql_text_name(&sql, sql_sink_item_column(sink));
-		sql_text_puts(&sql, " text, ");
+		stage_text_puts(&sql, " text, ");
 	}
-	sql_text_puts(&sql, "PRIMARY KEY ");
+	stage_text_puts(&sql, "PRIMARY KEY ");
 	sql_sink_key_list(sink, &sql);
-	sql_text_puts(&sql, ")");
-	done = create(conn, sql_text_end(&sql));
-	sql_text_done(&sql);
+	stage_text_puts(&sql, ")");
+	done = create(conn, stage_text_end(&sql));
+	stage_text_done(&sql);
 	return done;
 }
 
@@ -192,20 +192,20 @@ static bool make_wanted(struct target *target, struct pg_conn *conn,
 
 /* How the n-th text becomes a value of the column's type, as `c1`. The type stands there
  * without its length: so what is too long is refused by the table instead of being cut. */
-static void put_value(struct sql_text *sql, const struct sql_column *column, size_t number)
+static void put_value(struct stage_text *sql, const struct sql_column *column, size_t number)
 {
 	sql_text_comma(sql, number == 1);
 	if (column != NULL && column->type == SQL_BYTES) {
-		sql_text_format(sql, "decode(u.c%zu, 'base64') AS c%zu", number, number);
+		stage_text_format(sql, "decode(u.c%zu, 'base64') AS c%zu", number, number);
 		return;
 	}
-	sql_text_format(sql, "u.c%zu::", number);
-	sql_text_puts(sql, column != NULL ? column->cast : "text");
-	sql_text_format(sql, " AS c%zu", number);
+	stage_text_format(sql, "u.c%zu::", number);
+	stage_text_puts(sql, column != NULL ? column->cast : "text");
+	stage_text_format(sql, " AS c%zu", number);
 }
 
 /* SELECT …: the rows out of the parameters. */
-static void put_rows(struct sql_text *sql, const struct target *target,
+static void put_rows(struct stage_text *sql, const struct target *target,
 	const struct sql_column *item, const struct sql_column *extra)
 {
 	for (size_t n = 1; n <= target->params; n++)
@@ -214,27 +214,27 @@ static void put_rows(struct sql_text *sql, const struct target *target,
 			: n == target->item_at     ? item
 						   : extra,
 			n);
-	sql_text_puts(sql, ", u.n FROM unnest(");
+	stage_text_puts(sql, ", u.n FROM unnest(");
 	for (size_t n = 1; n <= target->params; n++)
-		sql_text_format(sql, "%s$%zu::text[]", n == 1 ? "" : ", ", n);
-	sql_text_puts(sql, ") WITH ORDINALITY AS u(");
+		stage_text_format(sql, "%s$%zu::text[]", n == 1 ? "" : ", ", n);
+	stage_text_puts(sql, ") WITH ORDINALITY AS u(");
 	for (size_t n = 1; n <= target->params; n++)
-		sql_text_format(sql, "c%zu, ", n);
-	sql_text_puts(sql, "n)");
+		stage_text_format(sql, "c%zu, ", n);
+	stage_text_puts(sql, "n)");
 }
 
 /* The numbers of the key's columns: s.c1, s.c2 */
-static void put_key(struct sql_text *sql, const struct target *target)
+static void put_key(struct stage_text *sql, const struct target *target)
 {
 	bool first = true;
 
 	if (target->item_at != 0) {
-		sql_text_format(sql, "s.c%zu", target->item_at);
+		stage_text_format(sql, "s.c%zu", target->item_at);
 		first = false;
 	}
 	for (size_t i = 0; i < target->columns.count; i++)
 		if (target->columns.list[i].key) {
-			sql_text_format(sql, "%ss.c%zu", first ? "" : ", ", i + 1);
+			stage_text_format(sql, "%ss.c%zu", first ? "" : ", ", i + 1);
 			first = false;
 		}
 }
@@ -248,17 +248,17 @@ static bool has_more_than_key(const struct target *target)
 }
 
 static void put_conflict(
-	struct sql_text *sql, const struct target *target, const struct sql_sink *sink)
+	struct stage_text *sql, const struct target *target, const struct sql_sink *sink)
 {
 	bool first = true;
 
-	sql_text_puts(sql, " ON CONFLICT ");
+	stage_text_puts(sql, " ON CONFLICT ");
 	sql_sink_key_list(sink, sql);
 	if (!target->updates) {
-		sql_text_puts(sql, " DO NOTHING");
+		stage_text_puts(sql, " DO NOTHING");
 		return;
 	}
-	sql_text_puts(sql, " DO UPDATE SET ");
+	stage_text_puts(sql, " DO UPDATE SET ");
 	for (size_t i = 0; i <= target->columns.count; i++) {
 		bool own = i == target->columns.count;
 		const char *name = own ? sink->extra_column : target->columns.list[i].name;
@@ -267,63 +267,63 @@ static void put_conflict(
 			continue;
 		sql_text_comma(sql, first);
 		sql_text_name(sql, name);
-		sql_text_puts(sql, " = EXCLUDED.");
+		stage_text_puts(sql, " = EXCLUDED.");
 		sql_text_name(sql, name);
 		first = false;
 	}
 	if (target->plain)
-		sql_text_puts(sql, " RETURNING (xmax = 0)");
+		stage_text_puts(sql, " RETURNING (xmax = 0)");
 }
 
 static void put_names(
-	struct sql_text *sql, const struct target *target, const struct sql_sink *sink)
+	struct stage_text *sql, const struct target *target, const struct sql_sink *sink)
 {
 	for (size_t i = 0; i < target->columns.count; i++) {
 		sql_text_comma(sql, i == 0);
 		sql_text_name(sql, target->columns.list[i].name);
 	}
 	if (target->item_at != 0) {
-		sql_text_puts(sql, ", ");
+		stage_text_puts(sql, ", ");
 		sql_text_name(sql, sink->item_column);
 	}
 	if (target->extra_at != 0) {
-		sql_text_puts(sql, ", ");
+		stage_text_puts(sql, ", ");
 		sql_text_name(sql, sink->extra_column);
 	}
 }
 
 /* An update can touch a row once only: of rows with one key the last one counts. */
-static void put_insert(struct sql_text *sql, const struct target *target,
+static void put_insert(struct stage_text *sql, const struct target *target,
 	const struct sql_sink *sink, const struct sql_column *item,
 	const struct sql_column *extra)
 {
-	sql_text_puts(sql, "INSERT INTO ");
+	stage_text_puts(sql, "INSERT INTO ");
 	put_table(target, sink, sql);
-	sql_text_puts(sql, " (");
+	stage_text_puts(sql, " (");
 	put_names(sql, target, sink);
-	sql_text_puts(sql, ") SELECT ");
+	stage_text_puts(sql, ") SELECT ");
 	if (target->updates) {
-		sql_text_puts(sql, "DISTINCT ON (");
+		stage_text_puts(sql, "DISTINCT ON (");
 		put_key(sql, target);
-		sql_text_puts(sql, ") ");
+		stage_text_puts(sql, ") ");
 	}
 	for (size_t n = 1; n <= target->params; n++)
-		sql_text_format(sql, "%ss.c%zu", n == 1 ? "" : ", ", n);
-	sql_text_puts(sql, " FROM (SELECT ");
+		stage_text_format(sql, "%ss.c%zu", n == 1 ? "" : ", ", n);
+	stage_text_puts(sql, " FROM (SELECT ");
 	put_rows(sql, target, item, extra);
-	sql_text_puts(sql, ") s ORDER BY ");
+	stage_text_puts(sql, ") s ORDER BY ");
 	if (target->updates) {
 		put_key(sql, target);
-		sql_text_puts(sql, ", s.n DESC");
+		stage_text_puts(sql, ", s.n DESC");
 	} else {
-		sql_text_puts(sql, "s.n");
+		stage_text_puts(sql, "s.n");
 	}
 	put_conflict(sql, target, sink);
 }
 
-static bool prepare(struct pg_conn *conn, struct sql_text *sql)
+static bool prepare(struct pg_conn *conn, struct stage_text *sql)
 {
-	const char *text = sql_text_end(sql);
+	const char *text = stage_text_end(sql);
 	PGresult *result;
 	bool good;
 
@@ -406,7 +406,7 @@ static bool build(struct target *target, struct pg_conn *conn, const struct sql_
 	const char *item_name = sql_sink_item_column(sink);
 	const char *extra_name = sql_sink_extra_column(sink);
 	const struct sql_column *item = NULL, *extra = NULL;
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	bool done;
 
 	if ((item_name != NULL &&
@@ -425,7 +425,7 @@ static bool build(struct target *target, struct pg_conn *conn, const struct sql_
 	target->updates = sink->update && has_more_than_key(target);
 	put_insert(&sql, target, sink, item, extra);
 	done = prepare(conn, &sql);
-	sql_text_done(&sql);
+	stage_text_done(&sql);
 	return done;
 }
 

@@ -8,8 +8,8 @@
 
 void sql_cursor_done(struct sql_cursor *cursor)
 {
-	sql_text_done(&cursor->key);
-	sql_text_done(&cursor->said);
+	stage_text_done(&cursor->key);
+	stage_text_done(&cursor->said);
 }
 
 bool sql_cursor_holds(const struct sql_cursor *cursor, struct stage_ctx *ctx)
@@ -30,7 +30,7 @@ static bool read_state(struct sql_cursor *cursor, yyjson_val *root)
 		return false;
 	cursor->rows = strtoull(yyjson_get_raw(rows), NULL, 10);
 	if (yyjson_is_raw(key)) {
-		sql_text_put(&cursor->key, yyjson_get_raw(key), yyjson_get_len(key));
+		stage_text_put(&cursor->key, yyjson_get_raw(key), yyjson_get_len(key));
 	} else if (yyjson_is_str(key)) {
 		sql_text_json(&cursor->key, yyjson_get_str(key), yyjson_get_len(key));
 	}
@@ -53,24 +53,24 @@ bool sql_cursor_load(struct sql_cursor *cursor, struct stage_ctx *ctx)
 	yyjson_doc_free(doc);
 	if (!done)
 		return stage_fail(ctx, STAGE_PERMANENT, "the saved cursor is damaged"), false;
-	sql_text_put(&cursor->said, state, len);
-	if (sql_text_end(&cursor->said) == NULL || sql_text_end(&cursor->key) == NULL)
+	stage_text_put(&cursor->said, state, len);
+	if (stage_text_end(&cursor->said) == NULL || stage_text_end(&cursor->key) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	return true;
 }
 
 enum stage_result sql_cursor_save(struct sql_cursor *cursor, struct stage_ctx *ctx)
 {
-	struct sql_text *said = &cursor->said;
+	struct stage_text *said = &cursor->said;
 
 	said->len = 0;
-	sql_text_format(said, "{\"rows\":%" PRIu64, cursor->rows);
+	stage_text_format(said, "{\"rows\":%" PRIu64, cursor->rows);
 	if (cursor->key.len > 0) {
-		sql_text_puts(said, ",\"key\":");
-		sql_text_put(said, cursor->key.at, cursor->key.len);
+		stage_text_puts(said, ",\"key\":");
+		stage_text_put(said, cursor->key.at, cursor->key.len);
 	}
-	sql_text_puts(said, "}");
-	if (sql_text_end(said) == NULL)
+	stage_text_puts(said, "}");
+	if (stage_text_end(said) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory");
 	return stage_state_set(ctx, said->at, said->len);
 }
@@ -106,11 +106,11 @@ static size_t utf8_len(const unsigned char *at, size_t left)
 	return len;
 }
 
-void sql_text_json(struct sql_text *text, const char *bytes, size_t len)
+void sql_text_json(struct stage_text *text, const char *bytes, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)bytes, *end = at + len;
 
-	sql_text_put(text, "\"", 1);
+	stage_text_put(text, "\"", 1);
 	while (at < end) {
 		const unsigned char *begin = at;
 		size_t one = 0;
@@ -119,17 +119,17 @@ void sql_text_json(struct sql_text *text, const char *bytes, size_t len)
 		while (at < end && (one = utf8_len(at, (size_t)(end - at))) > 0)
 			at += one;
 		len = (size_t)(at - begin);
-		to = sql_text_room(text, STAGE_ESCAPED_MAX(len));
+		to = stage_text_room(text, STAGE_ESCAPED_MAX(len));
 		if (to == NULL)
 			return;
-		sql_text_took(
+		stage_text_took(
 			text, (size_t)(stage_put_escaped(to, (const char *)begin, len) - to));
 		if (at < end) {
-			sql_text_puts(text, "\xef\xbf\xbd");
+			stage_text_puts(text, "\xef\xbf\xbd");
 			at++;
 		}
 	}
-	sql_text_put(text, "\"", 1);
+	stage_text_put(text, "\"", 1);
 }
 
 /* ---- parameters of a query ---- */

@@ -17,8 +17,8 @@
 
 struct sql_cursor {
 	uint64_t rows;
-	struct sql_text key;  /* JSON, empty: none */
-	struct sql_text said; /* what was saved last */
+	struct stage_text key;  /* JSON, empty: none */
+	struct stage_text said; /* what was saved last */
 };
 
 void sql_cursor_done(struct sql_cursor *cursor);
@@ -33,7 +33,7 @@ enum stage_result sql_cursor_save(struct sql_cursor *cursor, struct stage_ctx *c
 #define SQL_RUN_BYTES (256u << 10) /* a run ends behind this, whatever the room in items */
 
 /* A JSON string; bytes that are no UTF-8 become U+FFFD. */
-void sql_text_json(struct sql_text *text, const char *bytes, size_t len);
+void sql_text_json(struct stage_text *text, const char *bytes, size_t len);
 
 /* The parameter `params` of a query: an array (by position) or an object (by name), parsed.
  * NULL: none, or stage_fail() has spoken (*ret_done is false). */

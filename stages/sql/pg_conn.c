@@ -298,22 +298,22 @@ static bool connect_to(struct pg_conn *conn)
  * when its client is gone, and keeps what it has committed. */
 static bool set_up(struct pg_conn *conn, bool server_timeout)
 {
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	bool done;
 
-	sql_text_puts(&sql,
+	stage_text_puts(&sql,
 		"SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; "
 		"SET extra_float_digits = 3; SET bytea_output = 'hex'; "
 		"SET standard_conforming_strings = on; "
 		"SET idle_in_transaction_session_timeout = 0; ");
-	sql_text_format(&sql, "SET statement_timeout = %lld; ",
+	stage_text_format(&sql, "SET statement_timeout = %lld; ",
 		server_timeout ? (long long)conn->config->statement_timeout_ms : 0);
-	sql_text_puts(&sql, "SELECT set_config(name, '1s', false) FROM pg_settings "
-			    "WHERE name = 'client_connection_check_interval'; "
-			    "SELECT set_config(name, 'on', false) FROM pg_settings "
-			    "WHERE name = 'synchronous_commit' AND setting = 'off'");
-	done = pg_conn_do(conn, sql_text_end(&sql), "the session cannot be set up");
-	sql_text_done(&sql);
+	stage_text_puts(&sql, "SELECT set_config(name, '1s', false) FROM pg_settings "
+			      "WHERE name = 'client_connection_check_interval'; "
+			      "SELECT set_config(name, 'on', false) FROM pg_settings "
+			      "WHERE name = 'synchronous_commit' AND setting = 'off'");
+	done = pg_conn_do(conn, stage_text_end(&sql), "the session cannot be set up");
+	stage_text_done(&sql);
 	return done;
 }
 

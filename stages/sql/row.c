@@ -7,7 +7,7 @@
 void sql_row_done(struct sql_row *row)
 {
 	yyjson_doc_free(row->doc);
-	sql_text_done(&row->extra);
+	stage_text_done(&row->extra);
 	free(row->values);
 	free(row->pool);
 	*row = (struct sql_row){ 0 };
@@ -57,7 +57,7 @@ bool sql_row_parse(struct sql_row *row, struct stage_ctx *ctx)
 /* ---- values ---- */
 
 const char *sql_value_text(
-	yyjson_val *value, bool json, struct sql_text *scratch, size_t *ret_len)
+	yyjson_val *value, bool json, struct stage_text *scratch, size_t *ret_len)
 {
 	yyjson_write_err err;
 	char *text;
@@ -74,27 +74,27 @@ const char *sql_value_text(
 	if (text == NULL)
 		return NULL;
 	scratch->len = 0;
-	sql_text_put(scratch, text, *ret_len);
+	stage_text_put(scratch, text, *ret_len);
 	free(text);
-	return sql_text_end(scratch);
+	return stage_text_end(scratch);
 }
 
 static void put_extra(struct sql_row *row, yyjson_val *name, yyjson_val *value)
 {
-	struct sql_text scratch = { 0 };
+	struct stage_text scratch = { 0 };
 	size_t len;
 	const char *text = sql_value_text(name, true, &scratch, &len);
 
-	sql_text_put(&row->extra, row->extra.len == 0 ? "{" : ",", 1);
+	stage_text_put(&row->extra, row->extra.len == 0 ? "{" : ",", 1);
 	if (text != NULL) {
-		sql_text_put(&row->extra, text, len);
-		sql_text_put(&row->extra, ":", 1);
+		stage_text_put(&row->extra, text, len);
+		stage_text_put(&row->extra, ":", 1);
 		text = sql_value_text(value, true, &scratch, &len);
 	}
 	if (text != NULL)
-		sql_text_put(&row->extra, text, len);
+		stage_text_put(&row->extra, text, len);
 	row->extra.no_memory |= text == NULL;
-	sql_text_done(&scratch);
+	stage_text_done(&scratch);
 }
 
 /* Does a column take something out of the member? */
@@ -189,7 +189,7 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 {
 	if (!sql_row_parse(row, ctx))
 		return false;
-	sql_text_clear(&row->extra, SQL_ROW_KEEP);
+	stage_text_clear(&row->extra, SQL_ROW_KEEP);
 	if (!yyjson_is_obj(row->root))
 		return stage_fail(ctx, STAGE_PERMANENT,
 			       "the item is no object: it has no columns"),
@@ -202,7 +202,7 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 	if (!take_members(row, columns, extra, ctx))
 		return false;
 	if (row->extra.len > 0)
-		sql_text_put(&row->extra, "}", 1);
+		stage_text_put(&row->extra, "}", 1);
 	if (row->extra.no_memory)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	return has_keys(row, columns, ctx);

@@ -23,7 +23,8 @@ struct sql_row {
 	yyjson_val *root;
 	yyjson_val **values; /* one a column; NULL: absent */
 	size_t capacity;
-	struct sql_text extra; /* of SQL_EXTRA_COLUMN: a JSON object, empty: there were none */
+	struct stage_text
+		extra; /* of SQL_EXTRA_COLUMN: a JSON object, empty: there were none */
 	void *pool;
 	size_t pool_size;
 };
@@ -38,6 +39,6 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 /* The text that a value is written as: of a string its characters, of all else JSON. `scratch`
  * holds it where it does not stand in the item; NULL without memory. */
 const char *sql_value_text(
-	yyjson_val *value, bool json, struct sql_text *scratch, size_t *ret_len);
+	yyjson_val *value, bool json, struct stage_text *scratch, size_t *ret_len);
 
 #endif

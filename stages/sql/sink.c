@@ -89,16 +89,16 @@ bool sql_sink_mark_keys(
 	return true;
 }
 
-void sql_sink_key_list(const struct sql_sink *sink, struct sql_text *to)
+void sql_sink_key_list(const struct sql_sink *sink, struct stage_text *to)
 {
-	sql_text_puts(to, "(");
+	stage_text_puts(to, "(");
 	if (sink->keys.count == 0)
 		sql_text_name(to, sink->item_column);
 	for (size_t i = 0; i < sink->keys.count; i++) {
 		sql_text_comma(to, i == 0);
 		sql_text_name(to, sink->keys.list[i].name);
 	}
-	sql_text_puts(to, ")");
+	stage_text_puts(to, ")");
 }
 
 /* A copy of what was declared. */

@@ -93,7 +93,7 @@ static inline const char *sql_sink_extra_column(const struct sql_sink *sink)
 bool sql_sink_mark_keys(
 	const struct sql_sink *sink, struct sql_columns *columns, struct stage_ctx *ctx);
 /* The names of the key: ("a", "b") */
-void sql_sink_key_list(const struct sql_sink *sink, struct sql_text *to);
+void sql_sink_key_list(const struct sql_sink *sink, struct stage_text *to);
 
 /* ---- the items of one call ---- */
 

@@ -1,8 +1,5 @@
 /*
- * text: a text that grows while SQL, or what goes with it, is put together.
- *
- * It never fails in the middle: without memory it remembers that, takes nothing more, and
- * sql_text_end() answers NULL. So whoever builds checks once, at the end.
+ * text: what SQL wants in a text (stage_text.h): names, lists, and base64.
  */
 #ifndef LEAT_SQL_TEXT_H
 #define LEAT_SQL_TEXT_H
@@ -10,29 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct sql_text {
-	char *at;
-	size_t len, capacity;
-	bool no_memory;
-};
+#include "stage_text.h"
 
-void sql_text_done(struct sql_text *text);
-/* Begin again; memory beyond `keep` bytes is given back. */
-void sql_text_clear(struct sql_text *text, size_t keep);
-/* With a NUL behind it, NULL when memory ran out. */
-char *sql_text_end(struct sql_text *text);
-
-/* Room for len more bytes, NULL without memory; sql_text_took() says how many were used. */
-char *sql_text_room(struct sql_text *text, size_t len);
-void sql_text_took(struct sql_text *text, size_t len);
-void sql_text_put(struct sql_text *text, const char *bytes, size_t len);
-void sql_text_puts(struct sql_text *text, const char *string);
-void sql_text_format(struct sql_text *text, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 /* A name as SQL wants it: "na""me". */
-void sql_text_name(struct sql_text *text, const char *name);
+void sql_text_name(struct stage_text *text, const char *name);
 /* A comma unless it is the first. */
-void sql_text_comma(struct sql_text *text, bool first);
+void sql_text_comma(struct stage_text *text, bool first);
 
 /* ---- base64, RFC 4648 with padding ---- */
 

@@ -14,7 +14,7 @@ void sqlite_query_done(struct sqlite_query *query)
 {
 	sqlite3_finalize(query->stmt);
 	query->stmt = NULL;
-	sql_text_done(&query->names);
+	stage_text_done(&query->names);
 	free(query->ends);
 	free(query->json);
 	query->ends = NULL;
@@ -50,28 +50,28 @@ static sqlite3_stmt *check(const struct sqlite_query *query, struct sqlite_db *d
 static sqlite3_stmt *wrap(
 	const struct sqlite_query *query, struct sqlite_db *db, sqlite3_stmt *stmt, bool behind)
 {
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	const char *text = sqlite3_sql(stmt);
 	size_t len = strlen(text);
 	sqlite3_stmt *wrapped;
 
 	while (len > 0 && (text[len - 1] == ';' || (unsigned char)text[len - 1] <= ' '))
 		len--;
-	sql_text_puts(&sql, "SELECT * FROM (\n");
-	sql_text_put(&sql, text, len);
-	sql_text_puts(&sql, "\n)");
+	stage_text_puts(&sql, "SELECT * FROM (\n");
+	stage_text_put(&sql, text, len);
+	stage_text_puts(&sql, "\n)");
 	if (behind) {
-		sql_text_puts(&sql, " WHERE ");
+		stage_text_puts(&sql, " WHERE ");
 		sql_text_name(&sql, query->key);
-		sql_text_format(
+		stage_text_format(
 			&sql, " COLLATE BINARY > ?%d", sqlite3_bind_parameter_count(stmt) + 1);
 	}
-	sql_text_puts(&sql, " ORDER BY ");
+	stage_text_puts(&sql, " ORDER BY ");
 	sql_text_name(&sql, query->key);
-	sql_text_puts(&sql, " COLLATE BINARY");
+	stage_text_puts(&sql, " COLLATE BINARY");
 	sqlite3_finalize(stmt);
-	wrapped = sqlite_db_prepare(db, sql_text_end(&sql), CANNOT);
-	sql_text_done(&sql);
+	wrapped = sqlite_db_prepare(db, stage_text_end(&sql), CANNOT);
+	stage_text_done(&sql);
 	return wrapped;
 }
 
@@ -189,9 +189,9 @@ static bool learn_column(struct sqlite_query *query, struct sqlite_db *db, int a
 	if (query->key != NULL && strcmp(name, query->key) == 0)
 		query->key_at = at;
 	query->json[at] = sql_columns_find(json, name, strlen(name), 0) != SIZE_MAX;
-	sql_text_puts(&query->names, at == 0 ? "{" : ",");
+	stage_text_puts(&query->names, at == 0 ? "{" : ",");
 	sql_text_json(&query->names, name, strlen(name));
-	sql_text_puts(&query->names, ":");
+	stage_text_puts(&query->names, ":");
 	query->ends[at] = query->names.len;
 	return true;
 }
@@ -254,41 +254,41 @@ bool sqlite_query_begin(struct sqlite_query *query, struct sqlite_db *db,
 
 /* ---- a row ---- */
 
-static void put_real(struct sql_text *to, double value)
+static void put_real(struct stage_text *to, double value)
 {
-	char *at = sql_text_room(to, STAGE_REAL_MAX);
+	char *at = stage_text_room(to, STAGE_REAL_MAX);
 
 	if (at != NULL)
-		sql_text_took(to, (size_t)(stage_put_real(at, value) - at));
+		stage_text_took(to, (size_t)(stage_put_real(at, value) - at));
 }
 
-static void put_bytes(struct sql_text *to, const unsigned char *bytes, size_t len)
+static void put_bytes(struct stage_text *to, const unsigned char *bytes, size_t len)
 {
-	char *at = sql_text_room(to, SQL_BASE64_MAX(len) + 2), *begin = at;
+	char *at = stage_text_room(to, SQL_BASE64_MAX(len) + 2), *begin = at;
 
 	if (at == NULL)
 		return;
 	*at++ = '"';
 	at = sql_base64_put(at, bytes, len);
 	*at++ = '"';
-	sql_text_took(to, (size_t)(at - begin));
+	stage_text_took(to, (size_t)(at - begin));
 }
 
 /* What is no JSON after all is a text like others. */
-static bool put_json(struct sql_text *to, const char *text, size_t len)
+static bool put_json(struct stage_text *to, const char *text, size_t len)
 {
 	yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NUMBER_AS_RAW);
 	char *line = yyjson_write(doc, YYJSON_WRITE_NOFLAG, &len);
 	bool done = line != NULL;
 
 	if (done)
-		sql_text_put(to, line, len);
+		stage_text_put(to, line, len);
 	free(line);
 	yyjson_doc_free(doc);
 	return done;
 }
 
-static void put_value(const struct sqlite_query *query, int at, struct sql_text *to)
+static void put_value(const struct sqlite_query *query, int at, struct stage_text *to)
 {
 	sqlite3_stmt *stmt = query->stmt;
 	const char *text;
@@ -296,13 +296,13 @@ static void put_value(const struct sqlite_query *query, int at, struct sql_text 
 
 	switch (sqlite3_column_type(stmt, at)) {
 	case SQLITE_INTEGER:
-		sql_text_format(to, "%lld", (long long)sqlite3_column_int64(stmt, at));
+		stage_text_format(to, "%lld", (long long)sqlite3_column_int64(stmt, at));
 		return;
 	case SQLITE_FLOAT:
 		put_real(to, sqlite3_column_double(stmt, at));
 		return;
 	case SQLITE_NULL:
-		sql_text_puts(to, "null");
+		stage_text_puts(to, "null");
 		return;
 	case SQLITE_BLOB:
 		text = sqlite3_column_blob(stmt, at);
@@ -317,20 +317,20 @@ static void put_value(const struct sqlite_query *query, int at, struct sql_text 
 		sql_text_json(to, text, len);
 }
 
-void sqlite_query_row(const struct sqlite_query *query, struct sql_text *to)
+void sqlite_query_row(const struct sqlite_query *query, struct stage_text *to)
 {
 	size_t begin = 0;
 
 	for (int at = 0; at < query->columns; at++) {
-		sql_text_put(to, query->names.at + begin, query->ends[at] - begin);
+		stage_text_put(to, query->names.at + begin, query->ends[at] - begin);
 		begin = query->ends[at];
 		put_value(query, at, to);
 	}
-	sql_text_put(to, "}", 1);
+	stage_text_put(to, "}", 1);
 }
 
 bool sqlite_query_key(
-	const struct sqlite_query *query, struct sql_text *to, struct stage_ctx *ctx)
+	const struct sqlite_query *query, struct stage_text *to, struct stage_ctx *ctx)
 {
 	int type = sqlite3_column_type(query->stmt, query->key_at);
 	char number[32];
@@ -344,9 +344,9 @@ bool sqlite_query_key(
 	if (type == SQLITE_FLOAT) {
 		snprintf(number, sizeof(number), "%.17g",
 			sqlite3_column_double(query->stmt, query->key_at));
-		sql_text_puts(to, number);
+		stage_text_puts(to, number);
 	} else if (type == SQLITE_INTEGER) {
-		sql_text_format(to, "%lld",
+		stage_text_format(to, "%lld",
 			(long long)sqlite3_column_int64(query->stmt, query->key_at));
 	} else {
 		const char *text =
@@ -357,7 +357,7 @@ bool sqlite_query_key(
 			sql_text_json(to, text,
 				(size_t)sqlite3_column_bytes(query->stmt, query->key_at));
 	}
-	if (sql_text_end(to) == NULL)
+	if (stage_text_end(to) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	return true;
 }

@@ -16,9 +16,9 @@ struct sqlite_query {
 	const char *text, *key; /* key: NULL: none */
 	yyjson_val *params;     /* NULL: none */
 
-	sqlite3_stmt *stmt;    /* NULL: not begun */
-	int columns, key_at;   /* key_at: -1: none */
-	struct sql_text names; /* `"name":` of each, and where they begin */
+	sqlite3_stmt *stmt;      /* NULL: not begun */
+	int columns, key_at;     /* key_at: -1: none */
+	struct stage_text names; /* `"name":` of each, and where they begin */
 	size_t *ends;
 	bool *json; /* its text is JSON */
 };
@@ -28,9 +28,9 @@ void sqlite_query_done(struct sqlite_query *query);
 bool sqlite_query_begin(struct sqlite_query *query, struct sqlite_db *db,
 	const struct sql_columns *json, const struct sql_cursor *cursor);
 /* The row that the statement stands on, as a JSON object. */
-void sqlite_query_row(const struct sqlite_query *query, struct sql_text *to);
+void sqlite_query_row(const struct sqlite_query *query, struct stage_text *to);
 /* The row's key, as JSON. False: it cannot be one (stage_fail() has spoken). */
 bool sqlite_query_key(
-	const struct sqlite_query *query, struct sql_text *to, struct stage_ctx *ctx);
+	const struct sqlite_query *query, struct stage_text *to, struct stage_ctx *ctx);
 
 #endif

@@ -18,7 +18,7 @@ struct source {
 	struct sqlite_db db;
 	struct sqlite_query query;
 	struct sql_cursor cursor;
-	struct sql_text row, next_key;
+	struct stage_text row, next_key;
 };
 
 static const struct stage_param sqlite_query_params[] = {
@@ -56,8 +56,8 @@ static void source_close(void *instance, struct stage_ctx *ctx)
 	sqlite_db_close(&source->db);
 	sql_columns_done(&source->json);
 	sql_cursor_done(&source->cursor);
-	sql_text_done(&source->row);
-	sql_text_done(&source->next_key);
+	stage_text_done(&source->row);
+	stage_text_done(&source->next_key);
 	yyjson_doc_free(source->params);
 }
 
@@ -96,7 +96,7 @@ static bool ready(struct source *source, struct stage_ctx *ctx)
 /* The key must grow, or rows would be passed over after a restart. */
 static bool take_key(struct source *source, struct stage_ctx *ctx)
 {
-	struct sql_text last = source->cursor.key;
+	struct stage_text last = source->cursor.key;
 
 	if (source->key == NULL)
 		return true;
@@ -118,9 +118,9 @@ static bool emit_row(struct source *source, struct stage_ctx *ctx)
 {
 	if (!take_key(source, ctx))
 		return false;
-	sql_text_clear(&source->row, SQL_RUN_BYTES);
+	stage_text_clear(&source->row, SQL_RUN_BYTES);
 	sqlite_query_row(&source->query, &source->row);
-	if (sql_text_end(&source->row) == NULL)
+	if (stage_text_end(&source->row) == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
 	source->cursor.rows++;
 	return stage_emit(ctx, source->row.at, source->row.len) == STAGE_OK;

@@ -23,7 +23,7 @@ struct sqlite_sink {
 	bool was_wal; /* before us, so it stays */
 	struct sqlite_table table;
 	struct sql_row row;
-	struct sql_text scratch;
+	struct stage_text scratch;
 };
 
 static const struct stage_param sqlite_params[] = {
@@ -75,7 +75,7 @@ static void sqlite_close(void *instance, struct stage_ctx *ctx)
 	finish(sink);
 	sql_sink_done(&sink->sql);
 	sql_row_done(&sink->row);
-	sql_text_done(&sink->scratch);
+	stage_text_done(&sink->scratch);
 }
 
 static bool is_wal(struct sqlite_db *db, bool *ret)
@@ -137,7 +137,7 @@ static int bind_bytes(struct sqlite_sink *sink, sqlite3_stmt *stmt, int at, yyjs
 	char *room;
 
 	sink->scratch.len = 0;
-	room = sql_text_room(&sink->scratch, len);
+	room = stage_text_room(&sink->scratch, len);
 	if (room == NULL)
 		return SQLITE_NOMEM;
 	len = sql_base64_read((unsigned char *)room, yyjson_get_str(value), len);
@@ -180,7 +180,7 @@ static int bind_value(struct sqlite_sink *sink, sqlite3_stmt *stmt, size_t colum
 /* False: the item's failure has been said. */
 static bool bind_row(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_ctx *item)
 {
-	const struct sql_text *extra = &sink->row.extra;
+	const struct stage_text *extra = &sink->row.extra;
 
 	for (size_t i = 0; i < sink->table.columns.count; i++) {
 		int code = bind_value(sink, stmt, i);

@@ -62,29 +62,29 @@ static const char *const words[SQL_TYPES] = { "ANY", "INTEGER", "REAL", "TEXT", 
 static bool make(
 	struct sqlite_db *db, const struct sql_sink *sink, const struct sql_columns *columns)
 {
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	bool done;
 
-	sql_text_puts(&sql, "CREATE TABLE ");
+	stage_text_puts(&sql, "CREATE TABLE ");
 	sql_text_name(&sql, sink->table);
-	sql_text_puts(&sql, " (");
+	stage_text_puts(&sql, " (");
 	for (size_t i = 0; i < columns->count; i++) {
 		sql_text_name(&sql, columns->list[i].name);
-		sql_text_format(&sql, " %s, ", words[columns->list[i].type]);
+		stage_text_format(&sql, " %s, ", words[columns->list[i].type]);
 	}
 	if (sql_sink_extra_column(sink) != NULL) {
 		sql_text_name(&sql, sql_sink_extra_column(sink));
-		sql_text_puts(&sql, " TEXT, ");
+		stage_text_puts(&sql, " TEXT, ");
 	}
 	if (sql_sink_item_column(sink) != NULL) {
 		sql_text_name(&sql, sql_sink_item_column(sink));
-		sql_text_puts(&sql, " TEXT, ");
+		stage_text_puts(&sql, " TEXT, ");
 	}
-	sql_text_puts(&sql, "PRIMARY KEY ");
+	stage_text_puts(&sql, "PRIMARY KEY ");
 	sql_sink_key_list(sink, &sql);
-	sql_text_puts(&sql, ") STRICT");
-	done = sqlite_db_do(db, sql_text_end(&sql), "the table cannot be created");
-	sql_text_done(&sql);
+	stage_text_puts(&sql, ") STRICT");
+	done = sqlite_db_do(db, stage_text_end(&sql), "the table cannot be created");
+	stage_text_done(&sql);
 	return done;
 }
 
@@ -108,21 +108,21 @@ static bool make_wanted(struct sqlite_db *db, const struct sql_sink *sink,
 /* ---- statements ---- */
 
 /* One of the table's columns that the items do not see. */
-static void put_own(struct sql_text *sql, const char *name)
+static void put_own(struct stage_text *sql, const char *name)
 {
-	sql_text_puts(sql, ", ");
+	stage_text_puts(sql, ", ");
 	sql_text_name(sql, name);
 }
 
 static bool prepare_insert(
 	struct sqlite_table *table, struct sqlite_db *db, const struct sql_sink *sink)
 {
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	size_t count = table->columns.count;
 
-	sql_text_puts(&sql, "INSERT INTO ");
+	stage_text_puts(&sql, "INSERT INTO ");
 	sql_text_name(&sql, sink->table);
-	sql_text_puts(&sql, " (");
+	stage_text_puts(&sql, " (");
 	for (size_t i = 0; i < count; i++) {
 		sql_text_comma(&sql, i == 0);
 		sql_text_name(&sql, table->columns.list[i].name);
@@ -135,23 +135,23 @@ static bool prepare_insert(
 		table->extra_at = ++count;
 		put_own(&sql, sql_sink_extra_column(sink));
 	}
-	sql_text_puts(&sql, ") VALUES (");
+	stage_text_puts(&sql, ") VALUES (");
 	for (size_t i = 1; i <= count; i++)
-		sql_text_format(&sql, "%s?%zu", i == 1 ? "" : ", ", i);
-	sql_text_puts(&sql, ") ON CONFLICT ");
+		stage_text_format(&sql, "%s?%zu", i == 1 ? "" : ", ", i);
+	stage_text_puts(&sql, ") ON CONFLICT ");
 	sql_sink_key_list(sink, &sql);
-	sql_text_puts(&sql, " DO NOTHING");
+	stage_text_puts(&sql, " DO NOTHING");
 	table->insert = sqlite_db_prepare(
-		db, sql_text_end(&sql), "rows cannot be inserted into the table");
-	sql_text_done(&sql);
+		db, stage_text_end(&sql), "rows cannot be inserted into the table");
+	stage_text_done(&sql);
 	return table->insert != NULL;
 }
 
 /* Puts `"name" = ?number`. */
-static void put_equal(struct sql_text *sql, const char *name, size_t number)
+static void put_equal(struct stage_text *sql, const char *name, size_t number)
 {
 	sql_text_name(sql, name);
-	sql_text_format(sql, " = ?%zu", number);
+	stage_text_format(sql, " = ?%zu", number);
 }
 
 /* Run after the insert has found the key there, with the same parameters. */
@@ -159,12 +159,12 @@ static bool prepare_update(
 	struct sqlite_table *table, struct sqlite_db *db, const struct sql_sink *sink)
 {
 	const struct sql_column *list = table->columns.list;
-	struct sql_text sql = { 0 };
+	struct stage_text sql = { 0 };
 	size_t set = 0, keys = 0;
 
-	sql_text_puts(&sql, "UPDATE ");
+	stage_text_puts(&sql, "UPDATE ");
 	sql_text_name(&sql, sink->table);
-	sql_text_puts(&sql, " SET ");
+	stage_text_puts(&sql, " SET ");
 	for (size_t i = 0; i < table->columns.count; i++)
 		if (!list[i].key) {
 			sql_text_comma(&sql, set++ == 0);
@@ -174,18 +174,18 @@ static bool prepare_update(
 		sql_text_comma(&sql, set++ == 0);
 		put_equal(&sql, sink->extra_column, table->extra_at);
 	}
-	sql_text_puts(&sql, " WHERE ");
+	stage_text_puts(&sql, " WHERE ");
 	if (table->item_at != 0)
 		put_equal(&sql, sink->item_column, table->item_at);
 	for (size_t i = 0; i < table->columns.count; i++)
 		if (list[i].key) {
-			sql_text_puts(&sql, keys++ == 0 ? "" : " AND ");
+			stage_text_puts(&sql, keys++ == 0 ? "" : " AND ");
 			put_equal(&sql, list[i].name, i + 1);
 		}
 	if (set > 0)
 		table->update = sqlite_db_prepare(
-			db, sql_text_end(&sql), "rows of the table cannot be updated");
-	sql_text_done(&sql);
+			db, stage_text_end(&sql), "rows of the table cannot be updated");
+	stage_text_done(&sql);
 	return set == 0 || table->update != NULL;
 }
 

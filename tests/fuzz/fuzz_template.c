@@ -27,7 +27,7 @@ static bool is_json(const char *text, size_t len)
 	return doc != NULL;
 }
 
-static void check(enum template_how how, const struct text *out, bool plain)
+static void check(enum template_how how, const struct stage_text *out, bool plain)
 {
 	if (how == TEMPLATE_JSON)
 		must(is_json(out->at, out->len));
@@ -40,7 +40,7 @@ static void try(const char *text, size_t len, struct stage_slice item, enum temp
 {
 	struct template template;
 	struct template_why why;
-	struct text out = { 0 };
+	struct stage_text out = { 0 };
 	bool plain = memchr(text, '\n', len) == NULL && memchr(text, '\r', len) == NULL;
 	int done = how == TEMPLATE_JSON ? template_parse_json(&template, text, len, NULL, &why)
 					: template_parse(&template, text, len, how, NULL, &why);
@@ -53,7 +53,7 @@ static void try(const char *text, size_t len, struct stage_slice item, enum temp
 		check(how, &out, plain);
 	else
 		must(why.text[0] != '\0');
-	text_done(&out);
+	stage_text_done(&out);
 	template_done(&template);
 }
 
