@@ -149,22 +149,7 @@ static bool make(struct target *target, struct pg_conn *conn, const struct sql_s
 
 	stage_text_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
 	put_table(target, sink, &sql);
-	stage_text_puts(&sql, " (");
-	for (size_t i = 0; i < columns->count; i++) {
-		sql_text_name(&sql, columns->list[i].name);
-		stage_text_format(&sql, " %s, ", words[columns->list[i].type]);
-	}
-	if (sql_sink_extra_column(sink) != NULL) {
-		sql_text_name(&sql, sql_sink_extra_column(sink));
-		stage_text_puts(&sql, " jsonb, ");
-	}
-	if (sql_sink_item_column(sink) != NULL) {
-		sql_text_name(&sql, sql_sink_item_column(sink));
-		stage_text_puts(&sql, " text, ");
-	}
-	stage_text_puts(&sql, "PRIMARY KEY ");
-	sql_sink_key_list(sink, &sql);
-	stage_text_puts(&sql, ")");
+	sql_sink_table_body(sink, columns, words, "jsonb", "text", &sql);
 	done = create(conn, stage_text_end(&sql));
 	stage_text_done(&sql);
 	return done;

@@ -101,6 +101,27 @@ void sql_sink_key_list(const struct sql_sink *sink, struct stage_text *to)
 	stage_text_puts(to, ")");
 }
 
+static void put_column(struct stage_text *to, const char *name, const char *type)
+{
+	sql_text_name(to, name);
+	stage_text_format(to, " %s, ", type);
+}
+
+void sql_sink_table_body(const struct sql_sink *sink, const struct sql_columns *columns,
+	const char *const *words, const char *extra, const char *item, struct stage_text *to)
+{
+	stage_text_puts(to, " (");
+	for (size_t i = 0; i < columns->count; i++)
+		put_column(to, columns->list[i].name, words[columns->list[i].type]);
+	if (sql_sink_extra_column(sink) != NULL)
+		put_column(to, sql_sink_extra_column(sink), extra);
+	if (sql_sink_item_column(sink) != NULL)
+		put_column(to, sql_sink_item_column(sink), item);
+	stage_text_puts(to, "PRIMARY KEY ");
+	sql_sink_key_list(sink, to);
+	stage_text_puts(to, ")");
+}
+
 /* A copy of what was declared. */
 static bool copy(const struct sql_columns *from, struct sql_columns *to)
 {

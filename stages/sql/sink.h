@@ -92,6 +92,12 @@ static inline const char *sql_sink_extra_column(const struct sql_sink *sink)
 /* Mark the key columns. False: stage_fail() has said which one is missing. */
 bool sql_sink_mark_keys(
 	const struct sql_sink *sink, struct sql_columns *columns, struct stage_ctx *ctx);
+/*
+ * What a new table is made of: ("a" int, …, PRIMARY KEY ("a")). `words` are the database's
+ * names of types by enum sql_type; `extra`, `item` those of the two columns that are ours.
+ */
+void sql_sink_table_body(const struct sql_sink *sink, const struct sql_columns *columns,
+	const char *const *words, const char *extra, const char *item, struct stage_text *to);
 /* The names of the key: ("a", "b") */
 void sql_sink_key_list(const struct sql_sink *sink, struct stage_text *to);
 

@@ -67,22 +67,8 @@ static bool make(
 
 	stage_text_puts(&sql, "CREATE TABLE ");
 	sql_text_name(&sql, sink->table);
-	stage_text_puts(&sql, " (");
-	for (size_t i = 0; i < columns->count; i++) {
-		sql_text_name(&sql, columns->list[i].name);
-		stage_text_format(&sql, " %s, ", words[columns->list[i].type]);
-	}
-	if (sql_sink_extra_column(sink) != NULL) {
-		sql_text_name(&sql, sql_sink_extra_column(sink));
-		stage_text_puts(&sql, " TEXT, ");
-	}
-	if (sql_sink_item_column(sink) != NULL) {
-		sql_text_name(&sql, sql_sink_item_column(sink));
-		stage_text_puts(&sql, " TEXT, ");
-	}
-	stage_text_puts(&sql, "PRIMARY KEY ");
-	sql_sink_key_list(sink, &sql);
-	stage_text_puts(&sql, ") STRICT");
+	sql_sink_table_body(sink, columns, words, "TEXT", "TEXT", &sql);
+	stage_text_puts(&sql, " STRICT");
 	done = sqlite_db_do(db, stage_text_end(&sql), "the table cannot be created");
 	stage_text_done(&sql);
 	return done;
