@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/role.h"
-#include "engine/batch.h"
+#include "engine/call_kit.h"
 #include "engine/ctx.h"
 #include "engine/internal.h"
 
@@ -14,15 +14,6 @@
 
 /* What is known of a call's end. */
 enum call_end { CALL_OPEN, CALL_COMPLETED, CALL_ABANDONED };
-
-/* What a call of many items needs, used again by the stage's next ones. */
-struct call_kit {
-	struct call_kit *next;
-	struct batch batch;
-	struct item *items;
-	int32_t *outcomes;
-	unsigned capacity;
-};
 
 struct call {
 	struct list link;          /* of the stage run: under way, oldest first */
@@ -50,55 +41,6 @@ bool call_is_abandoned(const struct call *call)
 	return atomic_load_explicit(&call->end, memory_order_acquire) == CALL_ABANDONED;
 }
 
-/* ---- kits; lock held ---- */
-
-static void kit_free(struct call_kit *kit)
-{
-	batch_done(&kit->batch);
-	mem_free(kit->items);
-	mem_free(kit->outcomes);
-	mem_free(kit);
-}
-
-void calls_done(struct stage_run *run)
-{
-	while (run->kits != NULL) {
-		struct call_kit *kit = run->kits;
-
-		run->kits = kit->next;
-		kit_free(kit);
-	}
-}
-
-static int kit_reserve(struct call_kit *kit, unsigned count)
-{
-	if (kit->capacity >= count)
-		return 0;
-	mem_free(kit->items);
-	mem_free(kit->outcomes);
-	kit->items = mem_alloc(count * sizeof(kit->items[0]));
-	kit->outcomes = mem_alloc(count * sizeof(kit->outcomes[0]));
-	kit->capacity = kit->items == NULL || kit->outcomes == NULL ? 0 : count;
-	return kit->capacity == 0 ? -1 : 0;
-}
-
-static struct call_kit *kit_take(struct stage_run *run, unsigned count)
-{
-	struct call_kit *kit = run->kits;
-
-	if (kit != NULL)
-		run->kits = kit->next;
-	else
-		kit = mem_zalloc(sizeof(*kit));
-	if (kit == NULL)
-		return NULL;
-	if (kit_reserve(kit, count) < 0) {
-		kit_free(kit);
-		return NULL;
-	}
-	return kit;
-}
-
 /* ---- starting; lock held ---- */
 
 static struct call *call_new(struct stage_run *run, unsigned count)
@@ -109,7 +51,7 @@ static struct call *call_new(struct stage_run *run, unsigned count)
 		return NULL;
 	call->items = &call->one;
 	if (run->batch_max > 0) {
-		call->kit = kit_take(run, count);
+		call->kit = call_kit_take(run, count);
 		if (call->kit == NULL) {
 			mem_free(call);
 			return NULL;
@@ -145,8 +87,7 @@ static void call_free(struct call *call)
 	ctx_done(&call->ctx);
 	if (call->kit != NULL) {
 		pipeline_lock(call->pipeline);
-		call->kit->next = call->run->kits;
-		call->run->kits = call->kit;
+		call_kit_put(call->run, call->kit);
 		pthread_mutex_unlock(&call->pipeline->lock);
 	}
 	atomic_fetch_sub(&call->pipeline->engine->open_calls, 1);

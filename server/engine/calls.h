@@ -17,9 +17,6 @@
 
 bool call_is_abandoned(const struct call *call);
 
-/* Free what calls have left for others to use. */
-void calls_done(struct stage_run *run);
-
 /* Start async items as far as workers and room go. Thread: loop, lock not held. */
 void calls_start(struct pipeline *pipeline);
 /* Finish what was completed since. Thread: loop. */

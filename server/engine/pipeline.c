@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "engine/activation.h"
 #include "engine/blocking.h"
+#include "engine/call_kit.h"
 #include "engine/calls.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
@@ -159,7 +160,7 @@ static void stage_run_done(struct stage_run *run)
 		run->overflow.at + run->overflow_at, run->overflow.count - run->overflow_at);
 	mem_free(run->overflow.at);
 	queue_done(&run->queue);
-	calls_done(run);
+	call_kits_done(run);
 	mem_free(run->latency);
 	pthread_cond_destroy(&run->work);
 }

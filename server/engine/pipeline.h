@@ -108,6 +108,7 @@ struct stage_run {
 	uint64_t batch_since_ns; /* what waits in the queue for company came then; 0: nothing
 				    does */
 	struct call_kit *kits;   /* of calls of many items, to be used again */
+	unsigned kit_count;
 
 	struct list calls;              /* async and blocking: under way, oldest first */
 	unsigned threads, idle_threads; /* blocking */
