@@ -211,7 +211,7 @@ enum stage_result call_def_body(
 {
 	const struct secrets *secrets =
 		def->config->secrets_in_body ? &def->config->secrets : NULL;
-	struct template_why why;
+	struct template_why why = { 0 };
 
 	if (json != NULL && text != NULL)
 		return stage_fail(ctx, STAGE_PERMANENT, "/body_text: there is a body already");

@@ -187,7 +187,7 @@ static bool is_name(const char *name)
 static void canonical(char *name)
 {
 	size_t len = strlen(name);
-	struct address address;
+	struct address address = { 0 };
 	char shown[INET6_ADDRSTRLEN];
 	bool v4;
 
