@@ -1,7 +1,8 @@
-"""The stage `http` with 10,000 requests under way, against wrk: bench/run's table of it.
+"""The stage `http` with 10,000 requests under way, against libcurl by hand and wrk.
 
-Both call bench/slow_server.c, which answers after 100 ms, so that 50,000 items are five
-rounds: 0.5 s where no CPU is the limit. CPU is counted for each side by itself.
+bench/run's table of it. All call bench/slow_server.c, which answers after 100 ms, so that
+50,000 items are five rounds: 0.5 s where no CPU is the limit. CPU is counted for each side
+by itself.
 """
 
 import json
@@ -74,6 +75,18 @@ def by_leat(bench, path, failed):
     return took, ITEMS, cpu, counted
 
 
+def by_hand(bench):
+    """The least that a program with libcurl can do: bench/curl_calls.c."""
+    slow = Slow(bench)
+    try:
+        said = json.loads(subprocess.run(
+            [bench.tool("curl-calls"), slow.url, str(ITEMS), str(CONNECTIONS)],
+            stdout=subprocess.PIPE, check=True).stdout)
+    finally:
+        counted = slow.stop()
+    return said["seconds"], ITEMS, said["cpu_s"], counted
+
+
 def by_wrk(bench):
     slow = Slow(bench)
     try:
@@ -95,7 +108,8 @@ def calls_table(bench, runs, say, failed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     path = bench.folder / "calls.ndjson"
     path.write_text("".join(f'{{"id":{number}}}\n' for number in range(ITEMS)))
-    rows = {"leat `http`": lambda: by_leat(bench, path, failed)}
+    rows = {"leat `http`": lambda: by_leat(bench, path, failed),
+            "libcurl by hand": lambda: by_hand(bench)}
     if shutil.which("wrk"):
         rows["wrk"] = lambda: by_wrk(bench)
     found = {name: [] for name in rows}
@@ -105,7 +119,7 @@ def calls_table(bench, runs, say, failed):
             found[name].append((ITEMS * took / count, count / took, 1e6 * cpu / count,
                                 1e6 * counted["cpu_s"] / counted["requests"],
                                 counted["connections"]))
-            say(f"calls, run {turn + 1}: {name:12} {count / took:>12,.0f} requests/s, "
+            say(f"calls, run {turn + 1}: {name:15} {count / took:>12,.0f} requests/s, "
                 f"{found[name][-1][2]:.1f} µs of CPU each")
     yield (f"| {CONNECTIONS:,} at once, answered after {DELAY_MS} ms | {ITEMS:,} take | requests/s | "
            "CPU of the client, each | CPU of the server called, each | connections |")
