@@ -21,6 +21,9 @@
 	X(ERR_BAD_JSON,          400, "bad-json",               "The body is not JSON")             \
 	X(ERR_BAD_CURSOR,        400, "bad-cursor",             "The cursor is not one of ours")    \
 	X(ERR_BODY_CORRUPT,      400, "body-corrupt",           "The body cannot be decoded")       \
+	X(ERR_UNAUTHORIZED,      401, "unauthorized",           "A token is wanted")                \
+	X(ERR_FORBIDDEN,         403, "forbidden",              "The token does not allow it")      \
+	X(ERR_HOST,              403, "host-not-allowed",       "Not a name of this server")        \
 	X(ERR_CROSS_ORIGIN,      403, "cross-origin",           "Not for pages of other origins")   \
 	X(ERR_NOT_FOUND,         404, "not-found",              "No such resource")                 \
 	X(ERR_JOB_NOT_FOUND,     404, "job-not-found",          "No such job")                      \

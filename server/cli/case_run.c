@@ -103,7 +103,8 @@ static int create(struct case_run *run, struct error *err)
 	struct definition *definition;
 
 	if (make_definition(run, &definition, err) < 0 ||
-		engine_create(run->rig->engine, definition, true, NULL, on_job, run, err) < 0)
+		engine_create(run->rig->engine, definition, true, NULL, "", on_job, run, err) <
+			0)
 		return -1;
 	return wait_for_answer(run, err);
 }

@@ -380,7 +380,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 
 int run_job_start(struct run_job *run, struct definition *definition, struct error *err)
 {
-	return engine_create(run->engine, definition, true, NULL, on_created, run, err);
+	return engine_create(run->engine, definition, true, NULL, "", on_created, run, err);
 }
 
 void run_job_done(struct run_job *run)

@@ -62,17 +62,20 @@ static void opened(struct job *job, void *arg, const struct error *err)
 	mem_free(creating);
 }
 
-static void first_record(struct job_record *record, bool ephemeral, const struct trace *trace)
+static void first_record(
+	struct job_record *record, bool ephemeral, const struct trace *trace, const char *owner)
 {
 	record->state = JOB_RUNNING;
 	record->created_ms = clock_wall_ms();
 	record->ephemeral = ephemeral;
 	if (trace != NULL)
 		job_record_set_trace(record, trace);
+	job_record_set_owner(record, owner);
 }
 
 int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
-	const struct trace *trace, job_reply reply, void *arg, struct error *err)
+	const struct trace *trace, const char *owner, job_reply reply, void *arg,
+	struct error *err)
 {
 	struct creating *creating = NULL;
 	struct id id = id_new();
@@ -95,8 +98,8 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	}
 	definition = NULL; /* the job's now */
 	*creating = (struct creating){ reply, arg };
-	first_record(&job->record, ephemeral, trace);
-	first_record(&job->next, ephemeral, trace);
+	first_record(&job->record, ephemeral, trace, owner);
+	first_record(&job->next, ephemeral, trace, owner);
 	job_name_trace(job);
 	job_record_copy(&job->stable, &job->next);
 	job_record_copy(&job->committed, &job->next);

@@ -87,10 +87,12 @@ typedef void (*job_reply)(void *arg, struct job *job, const struct error *err);
 
 /*
  * Takes the definition, also on failure. `ephemeral`: of /v1/run; removed at the next start.
- * `trace`: what the request was part of, stored with the job; NULL: nothing.
+ * `trace`: what the request was part of, stored with the job; NULL: nothing. `owner`: the name
+ * of who makes it, "": nobody in particular.
  */
 int engine_create(struct engine *engine, struct definition *definition, bool ephemeral,
-	const struct trace *trace, job_reply reply, void *arg, struct error *err);
+	const struct trace *trace, const char *owner, job_reply reply, void *arg,
+	struct error *err);
 /*
  * Would its stages open? Makes nothing; the reply has no job. Takes the definition, also on
  * failure. ERR_DEFINITION, its text begins with a JSON pointer.

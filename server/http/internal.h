@@ -17,6 +17,7 @@
 #include "http/traffic.h"
 
 struct hub;
+struct principal;
 
 struct http_server {
 	struct http_config config;
@@ -37,7 +38,8 @@ struct http_server {
 	uint64_t served, started_ns;
 	struct http_traffic traffic;
 	struct json_check *check;
-	struct hub *hub; /* watchers of all jobs */
+	struct hub *hub;             /* watchers of all jobs */
+	struct principal *anonymous; /* whoever asks, where no tokens are in force */
 	struct log_limit log_limit;
 	bool kicked, quiesced, stopping;
 };

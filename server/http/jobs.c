@@ -183,8 +183,8 @@ static void create_finish(struct request *request)
 	if (definition == NULL)
 		return;
 	if (engine_create(request_engine(request), definition, false,
-		    request_trace(request, &trace), on_created, request_away(request),
-		    &err) < 0) {
+		    request_trace(request, &trace), request->principal->name, on_created,
+		    request_away(request), &err) < 0) {
 		request_back(request);
 		reply_not_created(request, &err);
 	}

@@ -85,6 +85,7 @@ struct request *request_new(
 	}
 	request->server = server;
 	request->connection = connection;
+	request->principal = principal_ref(server->anonymous);
 	request->refs = 1;
 	request->began_ns = clock_mono_ns();
 	list_append(&server->requests, &request->link);
@@ -97,6 +98,7 @@ static void request_unref(struct request *request)
 	if (--request->refs > 0)
 		return;
 	query_done(&request->query);
+	principal_unref(request->principal);
 	mem_free(request->target);
 	mem_free(request);
 }
@@ -291,6 +293,19 @@ static int check_origin(const struct request *request, struct error *err)
 		"a page of another origin asks; only pages of this server may change anything");
 }
 
+/* May who asks do what this route does? */
+static int check_scope(const struct request *request, struct error *err)
+{
+	char wanted[SCOPES_TEXT_SIZE];
+
+	if (principal_may(request->principal, request->route->scopes))
+		return 0;
+	scopes_text(request->route->scopes, " or ", wanted);
+	return error_set(err, ERR_FORBIDDEN,
+		"this needs a token with the scope %s; '%s' has not", wanted,
+		request->principal->name);
+}
+
 static int find_route(struct request *request, struct error *err)
 {
 	_auto_free_ char *path = NULL;
@@ -320,7 +335,8 @@ static int find_route(struct request *request, struct error *err)
 static int admit(struct request *request, struct mistakes *mistakes, struct error *err)
 {
 	if (check_framing(request, err) < 0 || check_head(request, err) < 0 ||
-		find_route(request, err) < 0 || check_origin(request, err) < 0)
+		find_route(request, err) < 0 || check_origin(request, err) < 0 ||
+		check_scope(request, err) < 0)
 		return -1;
 	return query_parse(
 		request->search, request->route->params, &request->query, mistakes, err);

@@ -31,6 +31,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "http/principal.h"
 #include "http/query.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -70,6 +71,7 @@ struct request {
 	struct MHD_Connection *connection; /* NULL: the request has ended */
 	const struct route *route;         /* NULL until it was found */
 	const struct endpoint *endpoint;   /* of the route */
+	struct principal *principal;       /* who asks; a reference, never NULL */
 	void *state;                       /* the endpoint's own */
 	unsigned refs;
 	enum method method;

@@ -33,6 +33,7 @@ struct endpoint; /* http/request.h */
 struct route {
 	unsigned methods; /* mask of enum method */
 	const char *pattern;
+	unsigned scopes; /* of http/principal.h; any one of them will do; 0: everybody may */
 	const struct endpoint *endpoint;
 	const struct param *params; /* NULL: none */
 };

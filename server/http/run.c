@@ -418,8 +418,8 @@ static void run_begin(struct request *request)
 	request->state = run;
 	request_hold(request);
 	if (engine_create(request_engine(request), definition, true,
-		    request_trace(request, &trace), on_created, request_away(request),
-		    &err) < 0) {
+		    request_trace(request, &trace), request->principal->name, on_created,
+		    request_away(request), &err) < 0) {
 		request_back(request);
 		reply_not_created(request, &err);
 	}

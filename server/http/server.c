@@ -12,6 +12,7 @@
 #include "base/role.h"
 #include "http/events.h"
 #include "http/internal.h"
+#include "http/principal.h"
 #include "http/request.h"
 #include "http/socket.h"
 
@@ -254,6 +255,11 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	server->loop = engine_loop(engine);
 	server->started_ns = clock_mono_ns();
 	list_init(&server->requests);
+	server->anonymous = principal_new("", SCOPE_ALL, NULL);
+	if (server->anonymous == NULL) {
+		error_no_memory(err);
+		goto failed;
+	}
 	if (traffic_init(&server->traffic, http_routes, http_route_count) < 0) {
 		error_no_memory(err);
 		goto failed;
@@ -273,6 +279,7 @@ failed:
 	hub_free(server->hub);
 	json_check_free(server->check);
 	traffic_done(&server->traffic);
+	principal_unref(server->anonymous);
 	mem_free(server);
 	return -1;
 }
@@ -316,6 +323,7 @@ static void on_closed(uv_handle_t *handle)
 
 	if (--server->closing > 0)
 		return;
+	principal_unref(server->anonymous);
 	mem_free(server);
 }
 

@@ -1,8 +1,11 @@
 #include "job/record.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 
-/* Layout: u8 version, u8 field count, u16 stage count, fields, stage counts, two texts. */
+/* Layout: u8 version, u8 field count, u16 stage count, fields, stage counts, two texts, owner.
+ */
 struct head {
 	uint8_t version, fields;
 	uint16_t stages;
@@ -25,6 +28,12 @@ void job_record_done(struct job_record *record)
 	mem_free(record->error);
 	mem_free(record->report);
 	*record = (struct job_record){ 0 };
+}
+
+void job_record_set_owner(struct job_record *record, const char *owner)
+{
+	snprintf(record->owner, sizeof(record->owner), "%s", owner);
+	record->owner_len = strlen(record->owner);
 }
 
 int job_record_copy(struct job_record *to, const struct job_record *from)
@@ -64,7 +73,9 @@ int job_record_encode(const struct job_record *record, struct buf *to)
 		buf_append(to, record, FIELD_COUNT * sizeof(uint64_t)) < 0 ||
 		buf_append(to, record->stages, stages_size) < 0)
 		return -1;
-	return append_text(to, record->error) < 0 ? -1 : append_text(to, record->report);
+	if (append_text(to, record->error) < 0 || append_text(to, record->report) < 0)
+		return -1;
+	return buf_append(to, record->owner, record->owner_len);
 }
 
 /* Take `len` bytes off the front; false when there are fewer. */
@@ -98,7 +109,10 @@ static bool decode_body(
 {
 	return take(&at, &left, record, head->fields * sizeof(uint64_t)) &&
 	       take(&at, &left, record->stages, head->stages * sizeof(record->stages[0])) &&
-	       take_text(&at, &left, &record->error) && take_text(&at, &left, &record->report);
+	       take_text(&at, &left, &record->error) &&
+	       take_text(&at, &left, &record->report) &&
+	       record->owner_len < RECORD_OWNER_SIZE &&
+	       take(&at, &left, record->owner, record->owner_len);
 }
 
 int job_record_decode(const void *bytes, size_t len, struct job_record *ret, struct error *err)

@@ -23,6 +23,8 @@
 
 #define RECORD_VERSION 1
 
+#define RECORD_OWNER_SIZE 64
+
 /* A stage's counts: of work done, what a crash made to be done again included. */
 struct stage_counts {
 	uint64_t in, out, filtered, failed, retries;
@@ -59,7 +61,8 @@ struct stage_counts {
 	X(uint64_t, trace_id_high)  /* base/trace.h; all zero: none */                             \
 	X(uint64_t, trace_id_low)                                                                  \
 	X(uint64_t, trace_parent)                                                                  \
-	X(uint64_t, trace_flags)
+	X(uint64_t, trace_flags)                                                                   \
+	X(uint64_t, owner_len)      /* bytes of the owner, behind all else */
 
 struct job_record {
 #define X(type, name) type name;
@@ -67,9 +70,10 @@ struct job_record {
 #undef X
 	/* clang-format on */
 	unsigned stage_count;
-	struct stage_counts *stages; /* in the definition's order */
-	char *error;                 /* JSON text: the problem of a failed job, NULL */
-	char *report;                /* JSON text: what the sink reported, NULL */
+	struct stage_counts *stages;   /* in the definition's order */
+	char *error;                   /* JSON text: the problem of a failed job, NULL */
+	char *report;                  /* JSON text: what the sink reported, NULL */
+	char owner[RECORD_OWNER_SIZE]; /* the name of who made it, "": nobody in particular */
 };
 
 int job_record_init(struct job_record *record, unsigned stage_count);
@@ -96,6 +100,9 @@ static inline void job_record_set_trace(struct job_record *record, const struct 
 	record->trace_parent = trace->parent;
 	record->trace_flags = trace->flags;
 }
+
+/* A name that is too long is cut. */
+void job_record_set_owner(struct job_record *record, const char *owner);
 
 int job_record_encode(const struct job_record *record, struct buf *to);
 /* ERR_STORE when it is damaged or of a newer version. */

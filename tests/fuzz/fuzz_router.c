@@ -25,14 +25,14 @@ static const struct param params[] = {
 };
 
 static const struct route table[] = {
-	{ METHOD_GET, "/", NULL, params },
-	{ METHOD_GET, "/v1/jobs", NULL, params },
-	{ METHOD_POST, "/v1/jobs", NULL, NULL },
-	{ METHOD_POST, "/v1/jobs:validate", NULL, params },
-	{ METHOD_GET, "/v1/jobs/{id}", NULL, params },
-	{ METHOD_DELETE, "/v1/jobs/{id}", NULL, NULL },
-	{ METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", NULL, params },
-	{ METHOD_POST, "/v1/jobs/{id}/failures/retry", NULL, NULL },
+	{ METHOD_GET, "/", 0, NULL, params },
+	{ METHOD_GET, "/v1/jobs", 0, NULL, params },
+	{ METHOD_POST, "/v1/jobs", 0, NULL, NULL },
+	{ METHOD_POST, "/v1/jobs:validate", 0, NULL, params },
+	{ METHOD_GET, "/v1/jobs/{id}", 0, NULL, params },
+	{ METHOD_DELETE, "/v1/jobs/{id}", 0, NULL, NULL },
+	{ METHOD_POST | METHOD_PUT, "/v1/jobs/{id}/items", 0, NULL, params },
+	{ METHOD_POST, "/v1/jobs/{id}/failures/retry", 0, NULL, NULL },
 };
 
 static void must(int truth)

@@ -159,7 +159,7 @@ static bool create(struct driver *driver)
 		return false;
 	enter(driver, DRIVER_CREATING);
 	driver->asked++;
-	if (engine_create(driver->rig->engine, definition, false, NULL, on_created, driver,
+	if (engine_create(driver->rig->engine, definition, false, NULL, "", on_created, driver,
 		    &err) == 0)
 		return true;
 	driver->asked--;

@@ -7,9 +7,9 @@
 #define MS 1000000ull
 
 static const struct route routes[] = {
-	{ METHOD_GET, "/a", NULL, NULL },
-	{ METHOD_POST, "/a", NULL, NULL },
-	{ METHOD_GET, "/b/{id}", NULL, NULL },
+	{ METHOD_GET, "/a", 0, NULL, NULL },
+	{ METHOD_POST, "/a", 0, NULL, NULL },
+	{ METHOD_GET, "/b/{id}", 0, NULL, NULL },
 };
 static struct http_traffic traffic;
 static struct exposition text;

@@ -15,6 +15,7 @@ static void fill(struct job_record *record, unsigned stages)
 	RECORD_FIELDS(X)
 #undef X
 	record->state = JOB_FINISHING;
+	job_record_set_owner(record, "ci of team a");
 	for (unsigned i = 0; i < stages; i++)
 		record->stages[i] = (struct stage_counts){ i, i + 1, i + 2, i + 3, i + 4 };
 }
@@ -28,6 +29,7 @@ static void expect_same(const struct job_record *a, const struct job_record *b)
 	cr_expect(memcmp(a->stages, b->stages, a->stage_count * sizeof(a->stages[0])) == 0);
 	cr_expect((a->error == NULL) == (b->error == NULL));
 	cr_expect((a->report == NULL) == (b->report == NULL));
+	cr_expect_str_eq(a->owner, b->owner);
 	if (a->error != NULL && b->error != NULL)
 		cr_expect_str_eq(a->error, b->error);
 	if (a->report != NULL && b->report != NULL)
@@ -96,7 +98,8 @@ Test(record, of_a_newer_leat_is_refused_and_of_an_older_one_read)
 	bytes.data[1]++;
 	cr_expect(job_record_decode(bytes.data, bytes.len, &back, &err) < 0);
 
-	/* The same without the last field, as before that was appended. */
+	/* The same without its last field, the owner's length, as before that was appended. */
+	bytes.len -= strlen(record.owner);
 	fields = (size_t)(unsigned char)--bytes.data[1] * sizeof(uint64_t);
 	bytes.data[1]--;
 	tail = bytes.len - 4 - fields;
@@ -105,7 +108,28 @@ Test(record, of_a_newer_leat_is_refused_and_of_an_older_one_read)
 		"%s", err.text);
 	cr_expect(back.received == record.received);
 	cr_expect(back.stages[0].retries == 4);
+	cr_expect_str_eq(back.owner, "");
 	job_record_done(&back);
+	job_record_done(&record);
+	buf_done(&bytes);
+}
+
+Test(record, an_owner_that_cannot_be_is_damage_and_a_long_name_is_cut)
+{
+	struct job_record record, back;
+	struct buf bytes = BUF_INIT;
+	char name[2 * RECORD_OWNER_SIZE];
+	struct error err;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	fill(&record, 1);
+	job_record_set_owner(&record, name);
+	cr_expect(strlen(record.owner) == RECORD_OWNER_SIZE - 1);
+	record.owner_len = RECORD_OWNER_SIZE;
+	cr_assert(job_record_encode(&record, &bytes) == 0);
+	cr_expect(job_record_decode(bytes.data, bytes.len, &back, &err) < 0);
+	cr_expect(err.code == ERR_STORE);
 	job_record_done(&record);
 	buf_done(&bytes);
 }
