@@ -5,6 +5,7 @@ comes out. A connection that breaks because the server was killed is tried again
 uploads by their Idempotency-Key, followers by their cursor.
 """
 
+import json
 import os
 import random
 import shutil
@@ -95,7 +96,7 @@ class Miller(threading.Thread):
 
 
 class Mill:
-    def __init__(self, program, seed, pause):
+    def __init__(self, program, seed, pause, without=()):
         self.folder = tempfile.mkdtemp(prefix="leat-soak-")
         self.out = os.path.join(self.folder, "out")
         os.mkdir(self.out)
@@ -109,11 +110,11 @@ class Mill:
         self.ended = 0
         self.began = time.monotonic()
         self.millers = [Miller(self, kind, f"{seed}/{number}/{kind.__name__}")
-                        for number, kind in enumerate(kinds.ALL)]
+                        for number, kind in enumerate(kinds.ALL)
+                        if kind.__name__ not in without]
 
     def files(self):
         """stages.d: a program, and where databases may be."""
-        import json
         program = os.path.join(self.folder, "program.py")
         folder = os.path.join(self.folder, "stages.d")
         os.mkdir(folder)

@@ -38,6 +38,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pause", type=float, default=0.05, help="between two jobs of a client")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--without", default="", help="kinds of jobs to leave out, as a,b")
     parser.add_argument("--report", help="write the figures as JSON")
     return parser.parse_args()
 
@@ -51,7 +52,7 @@ def judged(name, mistake, passed):
 def main():
     args = arguments()
     proc.raise_open_files(4096)
-    mill = Mill(args.program, args.seed, args.pause)
+    mill = Mill(args.program, args.seed, args.pause, args.without.split(","))
     gauge = Gauge(mill, every=max(0.5, min(10.0, args.seconds / 60)))
     began = time.monotonic()
     try:
