@@ -116,7 +116,9 @@ struct stage {
 	enum stage_result (*worker_open)(void *instance, struct stage_ctx *ctx);
 	void (*worker_close)(void *instance, struct stage_ctx *ctx);
 
-	/* map, sink: one item. source: emit some (stage_room() at most), set the cursor. */
+	/* map, sink: one item. source: emit some (stage_room() at most), set the cursor. One
+	 * that has nothing now may say STAGE_OK without items: it is asked again after 1 ms,
+	 * twice as long each time, up to 250 ms. */
 	enum stage_result (*run)(void *instance, struct stage_ctx *ctx);
 	/* The item of a deferred run is no longer wanted (deadline, cancel): complete soon. */
 	void (*cancel)(void *instance, struct stage_ctx *ctx);

@@ -125,8 +125,7 @@ int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 		pipeline->source = &pipeline->stages[0];
 	if (def->has_sink)
 		pipeline->sink = &pipeline->stages[def->stage_count - 1];
-	pipeline->sink_items =
-		MAX(SINK_ITEMS_FIRST, pipeline->stages[pipeline->count - 1].batch_max);
+	pipeline_set_sink_items(pipeline, SINK_ITEMS_FIRST);
 	pipeline->window = window_size(pipeline);
 	pipeline->moved_ns = clock_mono_ns();
 	atomic_fetch_add(&engine->open_pipelines, 1);

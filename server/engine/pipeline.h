@@ -156,7 +156,8 @@ struct pipeline {
 	bool source_busy, source_ended;
 	bool source_unwanted;   /* whoever is in its call shall come back: atomic, read anywhere
 				 */
-	uint64_t source_due_ns; /* after a transient failure */
+	uint64_t source_due_ns; /* after a transient failure, or when it had nothing */
+	uint64_t source_idle_ns; /* how long it was left alone the last time; 0: it had items */
 	unsigned source_attempts;
 	struct buf source_state;
 
@@ -299,6 +300,8 @@ uint64_t stage_run_take_tokens(struct stage_run *run, uint64_t n, uint64_t now_n
 bool stage_run_has_tokens(struct stage_run *run, uint64_t now_ns);
 /* Set down what was taken and not used. */
 void stage_run_return_tokens(struct stage_run *run, uint64_t n);
+/* Take `n` tokens whether they are there or not: what is missing is waited for afterwards. */
+void stage_run_spend_tokens(struct stage_run *run, uint64_t n);
 
 /* ---- tail; lock held (tail.c) ---- */
 
@@ -313,6 +316,8 @@ bool tail_has_room(const struct pipeline *pipeline);
 #define SINK_ITEMS_MAX     65536u /* that gather for a sink */
 #define SINK_ITEMS_FIRST   1024u  /* as long as its speed is not known */
 #define SINK_BATCH_DEFAULT 1024u  /* in one run_batch, where nobody says */
+/* How many items gather for the sink: what it does in a second, as far as that is known. */
+void pipeline_set_sink_items(struct pipeline *pipeline, uint64_t items);
 /* Is there so much that whoever takes it away is what the others wait for? */
 bool tail_is_crowded(const struct pipeline *pipeline);
 /* Detach what is to be committed, NULL when it is not yet due. */

@@ -5,7 +5,8 @@
 #include "engine/internal.h"
 #include "engine/sink_turn.h"
 
-#define TURN_NS NS_PER_S /* how long a turn should take, at most */
+#define TURN_NS    NS_PER_S /* how long a turn should take, at most */
+#define RATE_TURNS 10       /* a second, of a sink that is throttled */
 
 static bool report_due(const struct pipeline *pipeline)
 {
@@ -21,10 +22,24 @@ bool sink_possible(struct pipeline *pipeline)
 	if (pipeline->flush == NULL)
 		return report_due(pipeline);
 	due_ns = tail_due_ns(pipeline);
-	if (due_ns <= clock_mono_ns())
-		return true;
-	pipeline_due(pipeline, due_ns);
-	return false;
+	if (due_ns > clock_mono_ns()) {
+		pipeline_due(pipeline, due_ns);
+		return false;
+	}
+	return pipeline->flush->sunk.count == 0 ||
+	       stage_run_has_tokens(pipeline->sink, clock_mono_ns());
+}
+
+void pipeline_set_sink_items(struct pipeline *pipeline, uint64_t items)
+{
+	const struct stage_run *run = pipeline->sink;
+
+	if (run == NULL)
+		return;
+	/* Not many seconds' worth of a rate at once: it is to be a rate, not bursts. */
+	if (run->def->rate_per_s > 0)
+		items = MIN(items, (uint64_t)(run->def->rate_per_s / RATE_TURNS));
+	pipeline->sink_items = MAX(items, (uint64_t)MAX(run->batch_max, 1u));
 }
 
 /* A call that is not about items: state and report. */
@@ -106,8 +121,7 @@ static void learn_speed(struct pipeline *pipeline, uint64_t ns, uint32_t items)
 	if (stage_run_sleeps(run)) /* what it works with may be slow all of a sudden */
 		max /= 4;
 	run->ns_per_item = run->ns_per_item == 0 ? each : (run->ns_per_item * 3 + each) / 4;
-	pipeline->sink_items = MIN(TURN_NS / run->ns_per_item, max);
-	pipeline->sink_items = MAX(pipeline->sink_items, (uint64_t)MAX(run->batch_max, 1u));
+	pipeline_set_sink_items(pipeline, MIN(TURN_NS / run->ns_per_item, max));
 	stage_run_measure(run, ns, items);
 }
 
@@ -161,6 +175,8 @@ bool sink_run(struct pipeline *pipeline)
 	if (!sink_possible(pipeline))
 		return false;
 	flush = tail_take(pipeline, began_ns, true);
+	if (flush != NULL)
+		stage_run_spend_tokens(run, flush->sunk.count);
 	stage_run_account(run, began_ns);
 	run->active++;
 	pipeline->sink_busy = true;

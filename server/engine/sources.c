@@ -8,6 +8,9 @@
 #include "engine/internal.h"
 
 #define APPENDING_MAX (2u << 20) /* not yet on disk */
+/* Between two calls of a source that has nothing now: from, doubled up to. */
+#define IDLE_MIN_NS NS_PER_MS
+#define IDLE_MAX_NS (250 * NS_PER_MS)
 
 bool source_possible(struct pipeline *pipeline)
 {
@@ -111,6 +114,28 @@ static void source_failed(struct pipeline *pipeline, const struct verdict *verdi
 	pipeline_due(pipeline, pipeline->source_due_ns);
 }
 
+static bool is_where_it_was(const struct pipeline *pipeline, const struct append *append)
+{
+	const struct buf *was = &pipeline->source_state, *is = &append->state;
+
+	return is->len == 0 ||
+	       (is->len == was->len && memcmp(is->data, was->data, is->len) == 0);
+}
+
+/* Lock held. It had something, or moved on; or it is left alone for a while. */
+static void source_came_back(struct pipeline *pipeline, bool idle)
+{
+	pipeline->source_attempts = 0;
+	if (!idle) {
+		pipeline->source_idle_ns = 0;
+		return;
+	}
+	pipeline->source_idle_ns =
+		MIN(MAX(2 * pipeline->source_idle_ns, IDLE_MIN_NS), IDLE_MAX_NS);
+	pipeline->source_due_ns = clock_mono_ns() + pipeline->source_idle_ns;
+	pipeline_due(pipeline, pipeline->source_due_ns);
+}
+
 /* Keep the cursor also here: the next run goes on from it, not from what is on disk. */
 static int keep_state(struct pipeline *pipeline, struct append *append)
 {
@@ -124,9 +149,14 @@ static int keep_state(struct pipeline *pipeline, struct append *append)
 	return buf_append(&pipeline->source_state, append->state.data, append->state.len);
 }
 
+/* What one call of the source came to. */
+struct yield {
+	bool end, idle;
+};
+
 /* Lock not held. True when something was appended or ended; false when it failed. */
 static bool produce(
-	struct pipeline *pipeline, size_t room, struct stage_ctx *ctx, bool *ret_end)
+	struct pipeline *pipeline, size_t room, struct stage_ctx *ctx, struct yield *ret)
 {
 	struct append *append = append_new();
 	enum stage_result result;
@@ -138,6 +168,8 @@ static bool produce(
 	}
 	result = call(pipeline, ctx, append, room);
 	made = ctx->emitter->out.count;
+	ret->end = result == STAGE_END;
+	ret->idle = result == STAGE_OK && made == 0 && is_where_it_was(pipeline, append);
 	if (result == STAGE_FAILED || gather(&ctx->emitter->out, append) < 0 ||
 		keep_state(pipeline, append) < 0) {
 		if (result != STAGE_FAILED)
@@ -145,8 +177,7 @@ static bool produce(
 		append_free(append);
 		return false;
 	}
-	*ret_end = result == STAGE_END;
-	append->close = append->source_ended = *ret_end;
+	append->close = append->source_ended = ret->end;
 	append->op.must = true;
 	append->pipeline = pipeline_ref(pipeline); /* the job may be letting go of it */
 	if (!append_submit_unless_stopped(pipeline->job, append)) {
@@ -165,7 +196,8 @@ bool source_run(struct pipeline *pipeline)
 	struct emitter emitter = { 0 };
 	struct stage_ctx ctx = { .emitter = &emitter };
 	uint64_t room, now_ns = clock_mono_ns();
-	bool made, end = false;
+	struct yield yield = { 0 };
+	bool made;
 
 	assert_on(stage_run_sleeps(run) ? ROLE_BLOCKING : ROLE_COMPUTE);
 	if (!source_possible(pipeline))
@@ -178,17 +210,17 @@ bool source_run(struct pipeline *pipeline)
 	pipeline->in_hand++;
 	run->active++;
 	pthread_mutex_unlock(&pipeline->lock);
-	made = produce(pipeline, room, &ctx, &end);
+	made = produce(pipeline, room, &ctx, &yield);
 	pipeline_lock(pipeline);
 	stage_run_account(run, clock_mono_ns());
 	stage_run_measure(run, clock_mono_ns() - now_ns, emitter.out.count);
 	run->active--;
 	pipeline->in_hand--;
 	pipeline->source_busy = false;
-	pipeline->source_ended |= end;
+	pipeline->source_ended |= made && yield.end;
 	stage_run_return_tokens(run, room - MIN(room, (uint64_t)emitter.out.count));
 	if (made)
-		pipeline->source_attempts = 0;
+		source_came_back(pipeline, yield.idle);
 	else
 		source_failed(pipeline, &ctx.verdict);
 	/* Items of a source have no slab references of their own: nobody has published them. */

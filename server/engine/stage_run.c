@@ -145,6 +145,14 @@ void stage_run_return_tokens(struct stage_run *run, uint64_t n)
 		run->tokens += (double)n;
 }
 
+void stage_run_spend_tokens(struct stage_run *run, uint64_t n)
+{
+	if (run->def->rate_per_s <= 0)
+		return;
+	refill(run, clock_mono_ns());
+	run->tokens -= (double)n;
+}
+
 unsigned stage_run_batch_max(const struct stage_run *run)
 {
 	if (run->stage->run_batch == NULL || run->stage->kind == STAGE_SOURCE)

@@ -392,3 +392,43 @@ def test_killed_in_the_middle_no_batch_is_lost(t):
         server.restart("kill")
     eq(job.wait_done()["counts"]["succeeded"], 3000, "succeeded")
     eq(sorted(set(taken(log))), list(range(3000)), "each item at least once")
+
+
+def test_a_source_that_has_nothing_is_left_alone_for_a_while(t):
+    """1 ms, then twice as long each time, and from the start again after an item."""
+    t.need_modules()
+    began = time.monotonic()
+    job = t.job([{"use": "trickle", "params": {"dry": 8, "count": 2}}, "pass"])
+    eq(job.wait_done()["state"], "succeeded", "state")
+    took = time.monotonic() - began
+    same_list(job.results(), [{"asked": 9}, {"asked": 18}])
+    ok(took >= 2 * 0.255, f"16 pauses took {took:.3f} s")
+
+
+def test_a_source_that_has_nothing_hears_of_pause_and_cancel(t):
+    t.need_modules()
+    job = t.job([{"use": "trickle", "params": {"dry": HOUR}}, "pass"])
+    eq(job.must("pause")["state"], "paused", "state")
+    eq(job.must("resume")["state"], "running", "state")
+    job.must("cancel")
+    job.wait_done("cancelled", timeout=5 * t.slow)
+
+
+def test_the_rate_of_a_sink(t):
+    """Delays, never drops: one item at a time, by batches, and one that may sleep."""
+    t.need_modules()
+    _, api, path = folder(t)
+    throttled = {"rate": {"per_second": 50}}
+    sinks = [{"use": "aggregate", "params": {}, **throttled},
+             {"use": "outlet-batch", "params": {"log": path("b")}, "batch": {"items": 20},
+              **throttled},
+             {"use": "outlet", "params": {"log": path("c")}, **throttled}]
+    began = time.monotonic()
+    jobs = [t.job([{"use": "range", "params": {"to": 100}}, sink], api=api) for sink in sinks]
+    for job in jobs:
+        done = job.wait_done()
+        took = time.monotonic() - began
+        eq(done["counts"]["succeeded"], 100, "succeeded")
+        eq(done["stages"][1]["in"], 100, "in")
+        # the first tenth of a second's worth is there at once, and the last turn's is owed
+        ok(took >= 1.0, f"100 items at 50/s took {took:.2f} s")
