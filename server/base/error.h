@@ -30,6 +30,7 @@
 	X(ERR_STAGE_NOT_FOUND,   404, "stage-not-found",        "No such stage")                    \
 	X(ERR_METHOD,            405, "method-not-allowed",     "The method is not allowed here")   \
 	X(ERR_NOT_ACCEPTABLE,    406, "not-acceptable",         "No acceptable representation")     \
+	X(ERR_TOO_SLOW,          408, "too-slow",               "Too slow")                         \
 	X(ERR_INPUT_CLOSED,      409, "input-closed",           "The job's input is closed")        \
 	X(ERR_STATE_CONFLICT,    409, "state-conflict",         "The job's state does not allow it") \
 	X(ERR_OFFSET_GAP,        409, "offset-gap",             "Lines before the offset are missing") \
@@ -44,6 +45,8 @@
 	X(ERR_ITEM_INVALID,      422, "item-invalid",           "An item is not valid JSON")        \
 	X(ERR_ITEM_FAILED,       422, "item-failed",            "An item failed")                   \
 	X(ERR_QUEUE_FULL,        429, "queue-full",             "The queue is full")                \
+	X(ERR_RATE_LIMITED,      429, "rate-limited",           "Too many requests")                \
+	X(ERR_TOO_MANY_JOBS,     429, "too-many-jobs",          "Too many jobs")                    \
 	X(ERR_HEADERS_TOO_LARGE, 431, "headers-too-large",      "The headers are too large")        \
 	X(ERR_INTERNAL,          500, "internal",               "Our mistake")                      \
 	X(ERR_NO_MEMORY,         503, "out-of-memory",          "Out of memory")                    \

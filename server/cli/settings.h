@@ -54,7 +54,7 @@ extern const unsigned settings_count;
 
 enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_FLAG };
 
-#define SETTINGS_MAX      48
+#define SETTINGS_MAX      96
 #define FOLDERS_MAX       64
 #define SETTING_NAME_SIZE 48
 

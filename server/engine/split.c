@@ -55,6 +55,13 @@ void split_end(struct split *split)
 	split->csv.ended = true;
 }
 
+bool split_at_rest(const struct split *split)
+{
+	if (split->shape == SPLIT_CSV)
+		return !split->csv.begun && !split->csv.skipping;
+	return !split->skipping && (split->carry_given || split->carry.len == 0);
+}
+
 uint64_t split_lines(const struct split *split)
 {
 	return split->line;

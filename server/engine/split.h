@@ -84,6 +84,8 @@ size_t split_rest(const struct split *split, const char **ret_bytes);
 void split_end(struct split *split);
 enum split_result split_next(struct split *split, struct split_item *ret);
 /* All that were begun, as items are numbered. */
+/* Nothing of an item that is not whole yet is in hand. */
+bool split_at_rest(const struct split *split);
 uint64_t split_lines(const struct split *split);
 /* Of these, behind the last item or error (blank ones), for upload_seen(). */
 uint64_t split_trailing_lines(const struct split *split);

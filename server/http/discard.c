@@ -92,10 +92,13 @@ enum MHD_Result discard(struct request *request, size_t *len)
 	return MHD_YES;
 }
 
-bool discard_is_late(const struct request *request, uint64_t now_ns)
+bool discard_is_late(struct request *request, uint64_t now_ns)
 {
-	return request->in_body && !request->finished && request->response != NULL &&
-	       request->discard_since_ns != 0 && !is_patient(request, now_ns);
+	if (!request->in_body || request->finished || request->response == NULL)
+		return false;
+	if (request->discard_since_ns == 0)
+		request->discard_since_ns = now_ns; /* no more of it has come since */
+	return !is_patient(request, now_ns);
 }
 
 void discard_in_time(struct request *request, uint64_t now_ns)

@@ -19,7 +19,7 @@ struct request;
 
 enum MHD_Result discard(struct request *request, size_t *len);
 /* Is it answered, and its body still coming, and has that taken long? */
-bool discard_is_late(const struct request *request, uint64_t now_ns);
+bool discard_is_late(struct request *request, uint64_t now_ns);
 void discard_in_time(struct request *request, uint64_t now_ns);
 
 #endif

@@ -296,6 +296,11 @@ void intake_finish(struct intake *intake, bool close_input)
 		go_on(intake);
 }
 
+bool intake_at_rest(const struct intake *intake)
+{
+	return intake->full || split_at_rest(&intake->split);
+}
+
 bool intake_wants_timer(struct intake *intake)
 {
 	if (intake->armed || intake->full || intake->state != INTAKE_OPEN)

@@ -83,6 +83,9 @@ void intake_fail(struct intake *intake, const struct error *err);
 bool intake_wants_timer(struct intake *intake);
 bool intake_on_timer(struct intake *intake);
 
+/* Nothing of an item that is not whole yet has come. */
+bool intake_at_rest(const struct intake *intake);
+
 uint64_t intake_waited_ms(const struct intake *intake);
 /* {"accepted":…,"duplicates":…,"rejected":…,"errors":[…],"next_offset":…,"waited_ms":…} */
 json_t *intake_to_json(const struct intake *intake);

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "engine/split.h"
+#include "http/peers.h"
 #include "http/server.h"
 #include "http/traffic.h"
 
@@ -34,6 +35,7 @@ struct http_server {
 	uv_timer_t tick;
 	unsigned ticks, closing;
 	struct list requests;
+	struct peers peers;
 	unsigned active;
 	uint64_t served, started_ns;
 	struct http_traffic traffic;

@@ -250,16 +250,28 @@ static void items_finish(struct request *request)
 	intake_finish(&items->intake, items->close_input);
 }
 
-static void items_quiesce(struct request *request)
+static bool items_at_rest(const struct request *request)
+{
+	const struct items *items = request->state;
+
+	return items != NULL && items->open && intake_at_rest(&items->intake);
+}
+
+static void items_fail(struct request *request, const struct error *err)
 {
 	struct items *items = request->state;
+
+	if (items != NULL && items->open)
+		intake_fail(&items->intake, err);
+}
+
+static void items_quiesce(struct request *request)
+{
 	struct error err;
 
-	if (items == NULL || !items->open)
-		return;
 	error_set(&err, ERR_DRAINING,
 		"the server is shutting down; send the rest when it is back");
-	intake_fail(&items->intake, &err);
+	items_fail(request, &err);
 }
 
 static void items_end(struct request *request)
@@ -289,6 +301,8 @@ const struct endpoint items_upload = {
 	.begin = items_begin,
 	.body = items_body,
 	.finish = items_finish,
+	.at_rest = items_at_rest,
+	.fail = items_fail,
 	.quiesce = items_quiesce,
 	.end = items_end,
 	.extra = items_extra,

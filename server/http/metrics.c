@@ -235,15 +235,11 @@ static void write_stage_times(struct exposition *to, const struct engine_metrics
 
 static void write_http(struct exposition *to, const struct http_server *server)
 {
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-
 	traffic_write(&server->traffic, to);
 	write_one(to, "leat_http_requests_in_flight", GAUGE,
 		"Requests that have not been answered whole, this one included.",
 		server->active);
-	write_one(to, "leat_http_connections", GAUGE, "Open connections.",
-		info == NULL ? 0 : info->num_connections);
+	peers_write(&server->peers, to);
 }
 
 /* ---- bounds ---- */
@@ -276,9 +272,15 @@ static void write_engine_bounds(struct exposition *to, const struct engine_confi
 	write_max(to, "leat_job_backlog_max_bytes", "backlog-max", rules->backlog_max);
 }
 
-static void write_http_bounds(struct exposition *to, const struct http_config *config)
+static void write_http_bounds(struct exposition *to, const struct http_server *server)
 {
+	const struct http_config *config = &server->config;
+
 	write_max(to, "leat_http_connections_max", "connections-max", config->connections_max);
+	write_max(to, "leat_http_connections_per_address_max", "connections-per-address",
+		server->peers.bounds.per_address);
+	write_max(to, "leat_http_min_rate_bytes", "min-rate, in bytes a second",
+		config->min_rate);
 	write_max(to, "leat_http_connection_memory_bytes", "connection-memory",
 		config->connection_memory);
 	write_max(to, "leat_http_head_max_bytes", "head-max", config->head_max);
@@ -339,7 +341,7 @@ static void write_all(struct exposition *to, const struct http_server *server,
 	write_store(to, metrics);
 	write_http(to, server);
 	write_engine_bounds(to, engine_config(server->engine));
-	write_http_bounds(to, &server->config);
+	write_http_bounds(to, server);
 	write_process(to);
 }
 

@@ -107,7 +107,7 @@ static void reply_problem(struct request *request, const struct error *err,
 	log_problem(request, err);
 	reply_json(request, (unsigned)error_info(err->code)->status, PROBLEM_TYPE,
 		problem_to_json(err, request->target, mistakes, extra));
-	if (err->code == ERR_QUEUE_FULL)
+	if (err->code == ERR_QUEUE_FULL || err->code == ERR_BUSY)
 		request_set_header(request, "Retry-After", "1");
 }
 

@@ -85,6 +85,7 @@ struct request *request_new(
 	}
 	request->server = server;
 	request->connection = connection;
+	request->peer = peer_of(connection);
 	request->principal = principal_ref(server->anonymous);
 	request->refs = 1;
 	request->began_ns = clock_mono_ns();
@@ -147,6 +148,7 @@ void request_end(struct request *request)
 	server->active--;
 	server->served++;
 	note_end(request);
+	peer_idle(request->peer);
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
 	request->response = NULL;
@@ -189,6 +191,14 @@ void request_cut(struct request *request)
 	request_go_on(request);
 }
 
+void request_fail(struct request *request, const struct error *err)
+{
+	if (request->endpoint != NULL && request->endpoint->fail != NULL && request->begun)
+		request->endpoint->fail(request, err);
+	else
+		request_reply_problem(request, err, NULL);
+}
+
 void request_vanish(struct request *request)
 {
 	request_cut(request);
@@ -222,6 +232,7 @@ void request_stop_timer(struct request *request)
 
 void request_tick(struct request *request, uint64_t now_ns)
 {
+	pace_tick(request, now_ns);
 	if (discard_is_late(request, now_ns))
 		discard_in_time(request, now_ns);
 	else if (request->endpoint != NULL && request->endpoint->tick != NULL && request->begun)
@@ -331,12 +342,22 @@ static int find_route(struct request *request, struct error *err)
 	return -1;
 }
 
+/* Whose connection is one too many is told so, and sent away. */
+static int check_peer(struct request *request, struct error *err)
+{
+	if (peer_check(request->peer, err) == 0)
+		return 0;
+	request_reply_problem(request, err, NULL);
+	request_set_header(request, "Connection", "close");
+	return -1;
+}
+
 /* Everything that is asked of a request before its endpoint sees it. */
 static int admit(struct request *request, struct mistakes *mistakes, struct error *err)
 {
-	if (check_framing(request, err) < 0 || check_head(request, err) < 0 ||
-		find_route(request, err) < 0 || check_origin(request, err) < 0 ||
-		check_scope(request, err) < 0)
+	if (check_peer(request, err) < 0 || check_framing(request, err) < 0 ||
+		check_head(request, err) < 0 || find_route(request, err) < 0 ||
+		check_origin(request, err) < 0 || check_scope(request, err) < 0)
 		return -1;
 	return query_parse(
 		request->search, request->route->params, &request->query, mistakes, err);
@@ -348,6 +369,7 @@ static void begin(struct request *request, const char *method)
 	struct error err;
 
 	request->method = method_parse(method);
+	peer_busy(request->peer);
 	access_begin(request);
 	request->body_left = announced_length(request);
 	mistakes_init(&mistakes);

@@ -31,6 +31,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "http/pace.h"
+#include "http/peers.h"
 #include "http/principal.h"
 #include "http/query.h"
 #include "http/router.h"
@@ -58,6 +60,10 @@ struct endpoint {
 	ssize_t (*read)(struct request *request, char *to, size_t max);
 	/* About once a second. */
 	void (*tick)(struct request *request, uint64_t now_ns);
+	/* Between two items of its body, where the client may take its time. NULL: it may not. */
+	bool (*at_rest)(const struct request *request);
+	/* End with this error before the body is whole. NULL: that is the reply. */
+	void (*fail)(struct request *request, const struct error *err);
 	/* The server ends: finish soon, with whatever makes sense. */
 	void (*quiesce)(struct request *request);
 	void (*end)(struct request *request);
@@ -69,6 +75,7 @@ struct request {
 	struct list link;
 	struct http_server *server;
 	struct MHD_Connection *connection; /* NULL: the request has ended */
+	struct peer *peer;                 /* the connection's; NULL: there was no memory */
 	const struct route *route;         /* NULL until it was found */
 	const struct endpoint *endpoint;   /* of the route */
 	struct principal *principal;       /* who asks; a reference, never NULL */
@@ -89,6 +96,7 @@ struct request {
 	uint64_t discarded, discard_since_ns;
 	uint64_t began_ns, bytes_in, bytes_out; /* of the bodies */
 	struct access *access;                  /* for its line in the log; NULL: none */
+	struct pace pace;
 
 	uv_timer_t timer;
 	void (*on_timer)(struct request *request);
@@ -150,6 +158,8 @@ void request_set_trailer(struct request *request, const char *name, const char *
 void request_hold(struct request *request);
 /* Offer the body again, or ask read() again. Cheap when nothing waits. */
 void request_go_on(struct request *request);
+/* The client has done what it may not: end with this error. */
+void request_fail(struct request *request, const struct error *err);
 /* No reply: close the connection. */
 void request_cut(struct request *request);
 

@@ -451,18 +451,31 @@ static void run_finish(struct request *request)
 	intake_finish(&run->intake, true);
 }
 
-static void run_quiesce(struct request *request)
+static bool run_at_rest(const struct request *request)
+{
+	const struct run *run = request->state;
+
+	return run != NULL && run->taking && intake_at_rest(&run->intake);
+}
+
+static void run_fail(struct request *request, const struct error *err)
 {
 	struct run *run = request->state;
-	struct error err;
 
 	if (run == NULL || run->job == NULL)
 		return;
-	error_set(&err, ERR_DRAINING, "the server is shutting down");
 	if (run->sending)
 		request_cut(request);
 	else if (run->taking)
-		intake_fail(&run->intake, &err);
+		intake_fail(&run->intake, err);
+}
+
+static void run_quiesce(struct request *request)
+{
+	struct error err;
+
+	error_set(&err, ERR_DRAINING, "the server is shutting down");
+	run_fail(request, &err);
 }
 
 static void run_end(struct request *request)
@@ -497,6 +510,8 @@ const struct endpoint run_once = {
 	.body = run_body,
 	.finish = run_finish,
 	.read = run_read,
+	.at_rest = run_at_rest,
+	.fail = run_fail,
 	.quiesce = run_quiesce,
 	.end = run_end,
 	.extra = run_extra,

@@ -27,6 +27,9 @@ const struct http_config http_config_default = {
 	.connection_memory = 64 << 10,
 	.head_max = 32 << 10,
 	.idle_timeout_s = 120,
+	.header_ms = 10000,
+	.min_rate = 100,
+	.slow_ms = 60000,
 	.body_max = 1 << 20,
 	.ratio_max = 1000,
 	.discard_max = 1ull << 30,
@@ -65,6 +68,19 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	if (*state != NULL)
 		request_end(*state);
 	*state = NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *server = arg;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = peer_new(&server->peers, connection);
+	} else {
+		peer_free(*context);
+		*context = NULL;
+	}
 }
 
 /* Decoding is the router's; the library has nothing to decode. */
@@ -198,21 +214,40 @@ static void on_tick(uv_timer_t *timer)
 
 	LIST_EACH(&server->requests, link)
 	request_tick(LIST_ENTRY(link, struct request, link), now_ns);
+	peers_tick(&server->peers, now_ns);
 	if (++server->ticks % TICKS_ALIVE == 0)
 		look_for_vanished(server);
 }
 
 /* ---- start ---- */
 
+/* Returns how many connections the library may take: some more than are welcome. */
+static unsigned bound_peers(struct http_server *server)
+{
+	const struct http_config *config = &server->config;
+	unsigned wanted = config->connections_max, here = config->connections_per_address;
+	unsigned have = socket_reserve(wanted + PEERS_SPARE);
+	unsigned limit = MIN(wanted, have - MIN(have / 2, (unsigned)PEERS_SPARE));
+
+	if (limit < wanted)
+		log_warn("descriptors",
+			"wanted=%u have=%u hint=\"raise the limit of open files\"", wanted,
+			limit);
+	peers_init(&server->peers,
+		&(struct peers_bounds){
+			.connections_max = limit,
+			.per_address = here > 0 ? here : MAX(limit / 2, 256u),
+			.header_ms = config->header_ms,
+			.idle_timeout_s = config->idle_timeout_s,
+		});
+	return limit + PEERS_SPARE;
+}
+
 static int start_daemon(struct http_server *server, struct error *err)
 {
 	const struct http_config *config = &server->config;
-	unsigned limit = socket_reserve(config->connections_max);
+	unsigned limit = bound_peers(server);
 
-	if (limit < config->connections_max)
-		log_warn("descriptors",
-			"wanted=%u have=%u hint=\"raise the limit of open files\"",
-			config->connections_max, limit);
 	server->daemon =
 		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
 			0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
@@ -220,7 +255,7 @@ static int start_daemon(struct http_server *server, struct error *err)
 			MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 			config->connection_memory, MHD_OPTION_CONNECTION_TIMEOUT,
 			config->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-			server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+			server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
 			MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
