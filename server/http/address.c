@@ -91,6 +91,6 @@ unsigned address_book_most(const struct address_book *book)
 
 	for (size_t at = 0; at < ARRAY_SIZE(book->buckets); at++)
 		LIST_EACH(&book->buckets[at], link)
-		most = MAX(most, LIST_ENTRY(link, struct address, link)->holders);
+	most = MAX(most, LIST_ENTRY(link, struct address, link)->holders);
 	return most;
 }

@@ -204,8 +204,8 @@ int peer_check(const struct peer *peer, struct error *err)
 
 static void tell_late(const struct peer *peer)
 {
-	if (peer->plain && send(peer->fd, too_late, sizeof(too_late) - 1,
-				   MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (peer->plain &&
+		send(peer->fd, too_late, sizeof(too_late) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return; /* who takes nothing is told nothing */
 }
 
@@ -246,8 +246,7 @@ static void write_refused(const struct peers *peers, struct exposition *to)
 {
 	exposition_family(to, "leat_http_connections_refused_total", "counter",
 		"Connections over a bound: answered by 503, or closed without an answer.");
-	exposition_count(
-		to, LABELS({ "bound", "connections-max" }), peers->refused_total);
+	exposition_count(to, LABELS({ "bound", "connections-max" }), peers->refused_total);
 	exposition_count(
 		to, LABELS({ "bound", "connections-per-address" }), peers->refused_address);
 	exposition_family(to, "leat_http_connections_cut_total", "counter",

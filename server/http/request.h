@@ -60,7 +60,8 @@ struct endpoint {
 	ssize_t (*read)(struct request *request, char *to, size_t max);
 	/* About once a second. */
 	void (*tick)(struct request *request, uint64_t now_ns);
-	/* Between two items of its body, where the client may take its time. NULL: it may not. */
+	/* Between two items of its body, where the client may take its time. NULL: it may not.
+	 */
 	bool (*at_rest)(const struct request *request);
 	/* End with this error before the body is whole. NULL: that is the reply. */
 	void (*fail)(struct request *request, const struct error *err);

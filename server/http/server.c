@@ -233,13 +233,13 @@ static unsigned bound_peers(struct http_server *server)
 		log_warn("descriptors",
 			"wanted=%u have=%u hint=\"raise the limit of open files\"", wanted,
 			limit);
-	peers_init(&server->peers,
-		&(struct peers_bounds){
-			.connections_max = limit,
-			.per_address = here > 0 ? here : MAX(limit / 2, 256u),
-			.header_ms = config->header_ms,
-			.idle_timeout_s = config->idle_timeout_s,
-		});
+	peers_init(
+		&server->peers, &(struct peers_bounds){
+					.connections_max = limit,
+					.per_address = here > 0 ? here : MAX(limit / 2, 256u),
+					.header_ms = config->header_ms,
+					.idle_timeout_s = config->idle_timeout_s,
+				});
 	return limit + PEERS_SPARE;
 }
 
@@ -248,15 +248,15 @@ static int start_daemon(struct http_server *server, struct error *err)
 	const struct http_config *config = &server->config;
 	unsigned limit = bound_peers(server);
 
-	server->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-			0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-			server, MHD_OPTION_LISTEN_SOCKET, server->listener,
-			MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			config->connection_memory, MHD_OPTION_CONNECTION_TIMEOUT,
-			config->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-			server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-			MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+		MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_CONNECTION_LIMIT, limit,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, config->connection_memory,
+		MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
 	return 0;

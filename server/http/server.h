@@ -26,22 +26,22 @@
 enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
 
 struct http_config {
-	const char *address;      /* "127.0.0.1", "::", "localhost" */
-	uint16_t port;            /* 0: any free one, see http_server_port() */
-	unsigned connections_max; /* the descriptors for them are asked of the system */
+	const char *address;              /* "127.0.0.1", "::", "localhost" */
+	uint16_t port;                    /* 0: any free one, see http_server_port() */
+	unsigned connections_max;         /* the descriptors for them are asked of the system */
 	unsigned connections_per_address; /* 0: half of connections_max, but at least 256 */
-	size_t connection_memory; /* bytes; a piece of a body is at most half of it */
-	size_t head_max;          /* bytes of a request's line and headers */
-	unsigned idle_timeout_s;  /* a connection where nothing moves; 0: for ever */
-	unsigned header_ms;       /* a request's head must be here by then; 0: any time */
-	uint64_t min_rate;        /* bytes a second of a body or reply under way; 0: any */
-	unsigned slow_ms;         /* how long a client may be slower than that */
-	size_t body_max;          /* bytes of a JSON document that is kept whole */
-	double ratio_max;         /* decoded bytes for each byte of a compressed body */
-	uint64_t discard_max;     /* bytes of a refused body that are read and thrown away */
-	unsigned discard_ms;      /* and for how long */
-	unsigned sse_comment_ms;  /* how often an idle event stream says that it lives */
-	unsigned page_limit_max;  /* of `limit` in lists of jobs */
+	size_t connection_memory;         /* bytes; a piece of a body is at most half of it */
+	size_t head_max;                  /* bytes of a request's line and headers */
+	unsigned idle_timeout_s;          /* a connection where nothing moves; 0: for ever */
+	unsigned header_ms;      /* a request's head must be here by then; 0: any time */
+	uint64_t min_rate;       /* bytes a second of a body or reply under way; 0: any */
+	unsigned slow_ms;        /* how long a client may be slower than that */
+	size_t body_max;         /* bytes of a JSON document that is kept whole */
+	double ratio_max;        /* decoded bytes for each byte of a compressed body */
+	uint64_t discard_max;    /* bytes of a refused body that are read and thrown away */
+	unsigned discard_ms;     /* and for how long */
+	unsigned sse_comment_ms; /* how often an idle event stream says that it lives */
+	unsigned page_limit_max; /* of `limit` in lists of jobs */
 	enum access_log access_log;
 };
 extern const struct http_config http_config_default;
