@@ -272,15 +272,15 @@ json_t *engine_status(struct engine *engine)
 	engine->ledger->ops->stat(engine->ledger, &stat);
 	committer_latency(engine->committer, &p50_ns, &p99_ns);
 	return json_pack(
-		"{s:{s:i, s:I, s:I, s:I}, s:o, s:{s:I, s:I, s:I, s:I, s:b}, s:{s:I, s:f, s:f}, s:{s:I}}",
+		"{s:{s:i, s:I, s:I, s:I}, s:o, s:{s:I, s:I, s:I, s:I, s:b, s:I}, s:{s:I, s:f, s:f}, s:{s:I}}",
 		"totals", "jobs_open", (int)engine->live_count, "jobs_created",
 		(json_int_t)engine->jobs_created, "items_accepted",
 		(json_int_t)engine->items_accepted, "items_finished",
 		(json_int_t)engine->items_finished, "limits", limits_json(&engine->config),
 		"disk", "used_bytes", (json_int_t)stat.used_bytes, "file_bytes",
 		(json_int_t)stat.file_bytes, "max_bytes", (json_int_t)stat.max_bytes,
-		"free_bytes", (json_int_t)stat.free_bytes, "writable", writable, "commit",
-		"count", (json_int_t)stat.commits, "p50_ms", round3((double)p50_ns / 1e6),
-		"p99_ms", round3((double)p99_ns / 1e6), "memory", "slab_bytes",
-		(json_int_t)slab_bytes());
+		"free_bytes", (json_int_t)stat.free_bytes, "writable", writable, "damaged",
+		(json_int_t)stat.damaged, "commit", "count", (json_int_t)stat.commits, "p50_ms",
+		round3((double)p50_ns / 1e6), "p99_ms", round3((double)p99_ns / 1e6), "memory",
+		"slab_bytes", (json_int_t)slab_bytes());
 }

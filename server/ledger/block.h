@@ -26,8 +26,8 @@
 
 #define BLOCK_VERSION 1
 
-/* With LMDB's page header it fills 16 pages exactly, so that freed runs fit the next block. */
-#define BLOCK_SIZE_MAX  65520
+/* With LMDB's page header and the seal it fills 16 pages exactly: freed runs fit the next. */
+#define BLOCK_SIZE_MAX  65512
 #define BLOCK_ITEMS_MAX 1024
 
 enum block_kind { BLOCK_LINES = 0, BLOCK_RETRIES = 1 };

@@ -39,6 +39,7 @@ struct ledger_stat {
 	uint64_t free_bytes; /* what the file system still has */
 	uint64_t commits;    /* since start */
 	bool writable;       /* the last commit worked */
+	uint64_t damaged;    /* values that could not be read, since start */
 };
 
 /*

@@ -193,6 +193,7 @@ static void lmdb_stat(struct ledger *ledger, struct ledger_stat *ret)
 	ret->max_bytes = lmdb->max_bytes;
 	ret->commits = atomic_load(&lmdb->commits);
 	ret->writable = atomic_load(&lmdb->writable);
+	ret->damaged = lmdb_damaged(lmdb);
 }
 
 /* ---- open and close ---- */
@@ -207,6 +208,7 @@ static void lmdb_close(struct ledger *ledger)
 	pthread_cond_destroy(&lmdb->opened);
 	pthread_mutex_destroy(&lmdb->opened_lock);
 	pthread_mutex_destroy(&lmdb->stat_lock);
+	pthread_mutex_destroy(&lmdb->damage_lock);
 	pthread_rwlock_destroy(&lmdb->lock);
 	if (lmdb->lock_fd >= 0)
 		close(lmdb->lock_fd);
@@ -246,6 +248,7 @@ static void init_locks(struct ledger_lmdb *lmdb)
 
 	pthread_rwlock_init(&lmdb->lock, NULL);
 	pthread_mutex_init(&lmdb->stat_lock, NULL);
+	pthread_mutex_init(&lmdb->damage_lock, NULL);
 	pthread_mutex_init(&lmdb->opened_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

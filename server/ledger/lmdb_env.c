@@ -56,8 +56,8 @@ int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct erro
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
 		return error_set(err, ERR_STORE,
-			"%s/data.mdb is damaged (%s, while %s): put a copy in its place, or move "
-			"it away to start empty",
+			"%s/data.mdb is damaged (%s, while %s): 'leat fsck' says more, with "
+			"--repair it saves what can be read; or put a backup in its place",
 			lmdb->dir, mdb_strerror(code), what);
 	default:
 		return error_set(err, ERR_STORE, "the store in %s failed while %s: %s",
@@ -65,11 +65,20 @@ int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct erro
 	}
 }
 
-/* ---- the serial number of commits, and the format's version ---- */
+/*
+ * ---- the serial number of commits, the format's version, flags ----
+ *
+ * The format stands there as every leat has written it, a number and nothing else, so that
+ * an older one can say that it is too old. The others are sealed.
+ */
 
-static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t *ret)
+struct meta_value {
+	uint64_t number, seal;
+};
+
+static int meta_get_format(struct lmdb_env *env, MDB_txn *txn, uint64_t *ret)
 {
-	MDB_val key = { strlen(name), (void *)name }, value;
+	MDB_val key = { 6, (char[]){ "format" } }, value;
 	int code = mdb_get(txn, env->tables[TABLE_META], &key, &value);
 
 	if (code == 0 && value.mv_size != sizeof(*ret))
@@ -79,9 +88,44 @@ static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64
 	return code;
 }
 
+static int meta_put_format(struct lmdb_env *env, MDB_txn *txn)
+{
+	uint64_t format = FORMAT_VERSION;
+	MDB_val key = { 6, (char[]){ "format" } }, value = { sizeof(format), &format };
+
+	return mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
+}
+
+static struct meta_value meta_seal(const char *name, uint64_t number)
+{
+	char where[KEY_VALUE_SIZE] = "";
+
+	memcpy(where, name, strlen(name));
+	return (struct meta_value){ number,
+		lmdb_seal(TABLE_META, where, &number, sizeof(number)) };
+}
+
+static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t *ret)
+{
+	MDB_val key = { strlen(name), (void *)name }, value;
+	struct meta_value found;
+	int code = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+
+	if (code != 0)
+		return code;
+	if (value.mv_size != sizeof(found))
+		return MDB_CORRUPTED;
+	memcpy(&found, value.mv_data, sizeof(found));
+	if (found.seal != meta_seal(name, found.number).seal)
+		return MDB_CORRUPTED;
+	*ret = found.number;
+	return 0;
+}
+
 static int meta_put(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t number)
 {
-	MDB_val key = { strlen(name), (void *)name }, value = { sizeof(number), &number };
+	struct meta_value sealed = meta_seal(name, number);
+	MDB_val key = { strlen(name), (void *)name }, value = { sizeof(sealed), &sealed };
 
 	return mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
 }
@@ -89,6 +133,11 @@ static int meta_put(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64
 int lmdb_env_put_serial(struct lmdb_env *env, MDB_txn *txn, uint64_t serial)
 {
 	return meta_put(env, txn, "serial", serial);
+}
+
+int lmdb_env_put_flags(struct lmdb_env *env, MDB_txn *txn, uint64_t flags)
+{
+	return meta_put(env, txn, "flags", flags);
 }
 
 int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial)
@@ -102,6 +151,9 @@ int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial)
 	mdb_txn_abort(txn);
 	return code;
 }
+
+/* LMDB's own table of the names of the others. */
+#define MAIN_DBI 1
 
 /* ---- opening ---- */
 
@@ -149,13 +201,59 @@ static int sync_folder(const char *dir)
 	return code;
 }
 
-static int open_tables(struct lmdb_env *env, MDB_txn *txn)
+/* Where anything stands, every table must: one that is missing has lost its name. */
+static int open_tables(struct lmdb_env *env, MDB_txn *txn, bool *ret_is_new)
+{
+	MDB_stat stat;
+	int code = mdb_stat(txn, MAIN_DBI, &stat);
+
+	if (code != 0)
+		return code;
+	*ret_is_new = stat.ms_entries == 0;
+	for (unsigned table = 0; table < TABLE_COUNT && code == 0; table++)
+		code = mdb_dbi_open(txn, table_names[table], *ret_is_new ? MDB_CREATE : 0,
+			&env->tables[table]);
+	return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
+}
+
+/* What a folder of format 1 gets at once; the rest is lmdb_upgrade()'s. */
+static int begin_upgrade(struct lmdb_env *env, MDB_txn *txn)
+{
+	int code = meta_put_format(env, txn);
+
+	if (code == 0)
+		code = lmdb_env_put_serial(env, txn, 0);
+	return code == 0 ? lmdb_env_put_flags(env, txn, FLAG_UNSEALED | FLAG_UPGRADING) : code;
+}
+
+/* The entries of the meta table: made, brought up to date, read. */
+static int open_meta(
+	struct lmdb_env *env, MDB_txn *txn, bool is_new, uint64_t format, uint64_t *ret_serial)
 {
 	int code = 0;
 
-	for (unsigned table = 0; table < TABLE_COUNT && code == 0; table++)
-		code = mdb_dbi_open(txn, table_names[table], MDB_CREATE, &env->tables[table]);
-	return code;
+	if (is_new) {
+		code = meta_put_format(env, txn);
+		if (code == 0)
+			code = lmdb_env_put_serial(env, txn, 0);
+		if (code == 0)
+			code = lmdb_env_put_flags(env, txn, 0);
+	} else if (format == 1) {
+		code = begin_upgrade(env, txn);
+	}
+	if (code == 0)
+		code = meta_get(env, txn, "serial", ret_serial);
+	if (code == 0)
+		code = meta_get(env, txn, "flags", &env->flags);
+	return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
+}
+
+static int refuse_newer(const struct ledger_lmdb *lmdb, uint64_t format, struct error *err)
+{
+	return error_set(err, ERR_STORE,
+		"the data folder %s was written by a newer leat (format %llu, this one "
+		"knows %d): use that leat, or another folder",
+		lmdb->dir, (unsigned long long)format, FORMAT_VERSION);
 }
 
 /* Find the map that holds `inside`, for lmdb_env_touched(). */
@@ -200,25 +298,23 @@ static int open_content(
 	struct ledger_lmdb *lmdb, struct lmdb_env *env, uint64_t *ret_serial, struct error *err)
 {
 	uint64_t format = FORMAT_VERSION;
+	bool is_new = false;
 	MDB_txn *txn;
 	int code = mdb_txn_begin(env->env, NULL, 0, &txn);
 
 	if (code != 0)
 		return lmdb_error(lmdb, code, "opening it", err);
-	code = open_tables(env, txn);
-	if (code == 0)
-		code = meta_get(env, txn, "format", &format);
+	code = open_tables(env, txn, &is_new);
+	if (code == 0 && !is_new)
+		code = meta_get_format(env, txn, &format);
 	if (code == 0 && format > FORMAT_VERSION) {
 		mdb_txn_abort(txn);
-		return error_set(err, ERR_STORE,
-			"the data folder %s was written by a newer leat (format %llu, this one "
-			"knows %d): use that leat, or another folder",
-			lmdb->dir, (unsigned long long)format, FORMAT_VERSION);
+		return refuse_newer(lmdb, format, err);
 	}
-	if (code == MDB_NOTFOUND && (code = meta_put(env, txn, "format", format)) == 0)
-		code = meta_put(env, txn, "serial", 0);
+	if (code == MDB_NOTFOUND || format == 0)
+		code = MDB_CORRUPTED;
 	if (code == 0)
-		code = meta_get(env, txn, "serial", ret_serial);
+		code = open_meta(env, txn, is_new, format, ret_serial);
 	if (code == 0)
 		atomic_store(&lmdb->used_bytes, lmdb_env_used(env, txn));
 	if (code != 0)
@@ -267,7 +363,10 @@ int lmdb_env_open(
 	if (code != 0) {
 		lmdb_error(lmdb, code, "opening it", err);
 	} else if (open_content(lmdb, &env, ret_serial, err) == 0) {
-		code = locate_map(&env);
+		if (env.flags & FLAG_UPGRADING)
+			code = lmdb_upgrade(&env);
+		if (code == 0)
+			code = locate_map(&env);
 		if (code == 0) {
 			*ret = env;
 			return 0;
@@ -307,13 +406,13 @@ uint64_t lmdb_env_used(struct lmdb_env *env, MDB_txn *txn)
 	return mdb_env_stat(env->env, &stat) == 0 ? pages * stat.ms_psize : 0;
 }
 
-void lmdb_env_touched(struct ledger_lmdb *lmdb, size_t bytes)
+void lmdb_env_touched(struct lmdb_env *env, size_t bytes)
 {
-	size_t touched = atomic_fetch_add(&lmdb->touched, bytes) + bytes;
+	size_t touched = atomic_fetch_add(&env->touched, bytes) + bytes;
 
-	if (touched < TOUCHED_MAX || lmdb->env.map == NULL)
+	if (touched < TOUCHED_MAX || env->map == NULL)
 		return;
 	/* Of those who come here together one does it. */
-	if (atomic_exchange(&lmdb->touched, 0) >= TOUCHED_MAX)
-		madvise(lmdb->env.map, lmdb->env.map_size, MADV_DONTNEED);
+	if (atomic_exchange(&env->touched, 0) >= TOUCHED_MAX)
+		madvise(env->map, env->map_size, MADV_DONTNEED);
 }

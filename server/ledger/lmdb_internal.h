@@ -5,11 +5,13 @@
  *	lmdb_env.c      the environment: open, close, tables, how much of the map is resident
  *	ledger_lmdb.c   transactions, and what became of a commit that failed; stat
  *	lmdb_write.c    lmdb_read.c
+ *	lmdb_seal.c     the checksum of each value, and what was found damaged
+ *	lmdb_upgrade.c  what an older format has to become
  *
  * Everything is a value under (table, job, number), where the number is a block's, a sequence
- * number, or which of the few things a job has one of. A value longer than BLOCK_SIZE_MAX
- * lies in segments of that length; so every run of overflow pages is at most 16 pages, and
- * what one value leaves fits the next.
+ * number, or which of the few things a job has one of. A value ends with its seal. One longer
+ * than SEGMENT_SIZE lies in segments of that length; so every run of overflow pages is at most
+ * 16 pages, and what one value leaves fits the next.
  *
  * The environment is closed and opened again when its fate is in doubt: readers hold `lock`
  * shared, whoever opens it holds it alone.
@@ -26,7 +28,11 @@
 #include "ledger/block.h"
 #include "ledger/ledger.h"
 
-#define FORMAT_VERSION 1
+/*
+ *	1	values as they are
+ *	2	values are sealed; input, results and failures of before may still not be
+ */
+#define FORMAT_VERSION 2
 
 enum lmdb_table {
 	TABLE_META,
@@ -57,11 +63,32 @@ struct lmdb_key { /* all big-endian, so that they sort */
 #define KEY_SIZE       26
 #define KEY_VALUE_SIZE 24 /* of the part that all segments of a value share */
 #define SEGMENTS_MAX   UINT16_MAX
+#define SEGMENT_SIZE   (BLOCK_SIZE_MAX + SEAL_SIZE)
+#define SEAL_SIZE      8u
+
+/* What the entry "flags" of the meta table says. */
+enum {
+	FLAG_UNSEALED = 1,  /* there are values of format 1 */
+	FLAG_UPGRADING = 2, /* and small ones among them */
+};
+
+/* Where a damaged value is. */
+struct lmdb_damage {
+	unsigned table;
+	struct id job;
+	uint64_t number;
+};
+#define DAMAGE_TEXT_SIZE 128
+#define DAMAGE_KNOWN_MAX 256u
+/* Beside LMDB's codes: a value's seal is wrong. */
+#define LMDB_DAMAGED (-30600)
 
 struct lmdb_env {
 	MDB_env *env; /* NULL when it could not be opened again */
 	MDB_dbi tables[TABLE_COUNT];
-	void *map; /* NULL when unknown */
+	uint64_t flags;
+	_Atomic size_t touched; /* bytes of the map since it was last let go of */
+	void *map;              /* NULL when unknown */
 	size_t map_size;
 };
 
@@ -73,9 +100,8 @@ struct ledger_lmdb {
 	pthread_rwlock_t lock;
 	struct lmdb_env env;
 	pthread_mutex_t opened_lock;
-	pthread_cond_t opened;  /* the environment, again, or it could not be */
-	uint64_t openings;      /* how often */
-	_Atomic size_t touched; /* bytes of the map since it was last let go of */
+	pthread_cond_t opened; /* the environment, again, or it could not be */
+	uint64_t openings;     /* how often */
 
 	/* The commit thread's own. */
 	MDB_txn *txn;
@@ -88,6 +114,9 @@ struct ledger_lmdb {
 	pthread_mutex_t stat_lock; /* of what follows */
 	uint64_t stat_ms;
 	uint64_t file_bytes, free_bytes;
+	pthread_mutex_t damage_lock; /* of what follows */
+	uint64_t damaged;            /* the first of them stand in `damage` */
+	struct lmdb_damage damage[DAMAGE_KNOWN_MAX];
 };
 
 static inline struct ledger_lmdb *lmdb_of(struct ledger *ledger)
@@ -147,6 +176,7 @@ int lmdb_env_open(struct ledger_lmdb *lmdb, struct lmdb_env *ret, uint64_t *ret_
 	struct error *err);
 void lmdb_env_close(struct lmdb_env *env);
 int lmdb_env_put_serial(struct lmdb_env *env, MDB_txn *txn, uint64_t serial);
+int lmdb_env_put_flags(struct lmdb_env *env, MDB_txn *txn, uint64_t flags);
 /* An MDB code: MDB_PANIC when the environment must be opened again. */
 int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial);
 /* Bytes of pages that hold something. */
@@ -155,9 +185,37 @@ uint64_t lmdb_env_used(struct lmdb_env *env, MDB_txn *txn);
  * `bytes` of the map were read: pages touched count as this process's resident memory, so
  * every now and then all of them are let go of (they stay in the system's cache).
  */
-void lmdb_env_touched(struct ledger_lmdb *lmdb, size_t bytes);
+void lmdb_env_touched(struct lmdb_env *env, size_t bytes);
+
+/* ---- lmdb_seal.c; thread: any ---- */
+
+/* The seal of a value; of its key the part that all segments share counts. */
+uint64_t lmdb_seal(unsigned table, const void *value_key, const void *bytes, size_t len);
+/*
+ * How long is the value without its seal? False: it is damaged. `old_too`: one of format 1 may
+ * stand there.
+ */
+bool lmdb_unseal(unsigned table, const void *value_key, const void *bytes, size_t len,
+	bool old_too, size_t *ret_len);
+/* "result block". */
+const char *lmdb_table_thing(unsigned table);
+/* "result block 17 of job j_…". */
+void lmdb_format_damage(const struct lmdb_damage *damage, char *ret_text, size_t size);
+/* Remember it and log it, once. */
+void lmdb_note_damage(struct ledger_lmdb *lmdb, const struct lmdb_damage *damage);
+/* How many values were found damaged. */
+uint64_t lmdb_damaged(struct ledger_lmdb *lmdb);
+
+/* ---- lmdb_upgrade.c ---- */
+
+/* Seal what format 1 left without, as small transactions as it takes. An MDB code. */
+int lmdb_upgrade(struct lmdb_env *env);
 
 /* ---- lmdb_write.c: commit thread ---- */
+
+/* Put a value with its seal into a transaction; an MDB code. */
+int lmdb_put_sealed(struct lmdb_env *env, MDB_txn *txn, unsigned table,
+	const struct lmdb_key *key, const void *bytes, size_t len);
 
 int lmdb_put_job(struct ledger *ledger, const struct id *job, const void *definition,
 	size_t definition_len, const void *record, size_t record_len, struct error *err);

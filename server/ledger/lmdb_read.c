@@ -13,10 +13,12 @@
 /* One call's way through a table. */
 struct walk {
 	struct ledger_lmdb *lmdb;
+	unsigned table;
 	MDB_txn *txn;
 	MDB_cursor *cursor;
-	MDB_val key, value; /* where it stands: the first segment of a value */
-	struct buf whole;   /* a value of several segments, put together */
+	MDB_val key, value;        /* where it stands: the first segment of a value */
+	struct buf whole;          /* a value of several segments, put together */
+	struct lmdb_damage damage; /* what LMDB_DAMAGED is about */
 };
 
 /* Begin to read; fails, and then holds nothing, while the environment is not usable. */
@@ -40,7 +42,7 @@ static int walk_open(struct walk *walk, struct ledger *ledger, unsigned table)
 	uint64_t openings;
 	int code;
 
-	*walk = (struct walk){ .lmdb = lmdb };
+	*walk = (struct walk){ .lmdb = lmdb, .table = table };
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	if (role_current != ROLE_LOOP) /* which never waits */
 		until.tv_sec += REOPEN_WAIT_S;
@@ -51,6 +53,18 @@ static int walk_open(struct walk *walk, struct ledger *ledger, unsigned table)
 	if (code == 0)
 		code = mdb_cursor_open(walk->txn, lmdb->env.tables[table], &walk->cursor);
 	return code;
+}
+
+static int say_damaged(struct walk *walk, struct error *err)
+{
+	char text[DAMAGE_TEXT_SIZE];
+
+	lmdb_note_damage(walk->lmdb, &walk->damage);
+	lmdb_format_damage(&walk->damage, text, sizeof(text));
+	return error_set(err, ERR_STORE,
+		"%s is damaged on disk: its checksum is wrong ('leat fsck' lists all that is "
+		"damaged)",
+		text);
 }
 
 /* Ends what walk_open() began, also where that failed; turns `code` into the call's result. */
@@ -65,6 +79,8 @@ static int walk_close(struct walk *walk, int code, struct error *err)
 		pthread_rwlock_unlock(&lmdb->lock);
 	}
 	buf_done(&walk->whole);
+	if (code == LMDB_DAMAGED)
+		return say_damaged(walk, err);
 	return code == 0 || code == MDB_NOTFOUND ? 0 : lmdb_error(lmdb, code, "reading", err);
 }
 
@@ -76,6 +92,11 @@ static const struct lmdb_key *walk_key(const struct walk *walk)
 static uint64_t walk_number(const struct walk *walk)
 {
 	return be64_get(walk_key(walk)->number);
+}
+
+static unsigned walk_segment(const struct walk *walk)
+{
+	return (unsigned)walk_key(walk)->segment[0] << 8 | walk_key(walk)->segment[1];
 }
 
 static bool at_job(const struct walk *walk, const struct id *job)
@@ -110,7 +131,7 @@ static int seek_in_job(struct walk *walk, const struct id *job, uint64_t number)
 /* The value where it stands is read, and the leaf page that it hangs on. */
 static void touched(struct walk *walk)
 {
-	lmdb_env_touched(walk->lmdb, walk->value.mv_size + 4096);
+	lmdb_env_touched(&walk->lmdb->env, walk->value.mv_size + 4096);
 }
 
 static int append(struct walk *walk, struct buf *to)
@@ -119,24 +140,54 @@ static int append(struct walk *walk, struct buf *to)
 	return buf_append(to, walk->value.mv_data, walk->value.mv_size) < 0 ? ENOMEM : 0;
 }
 
+/* LMDB_DAMAGED, and what it is about. */
+static int damaged(struct walk *walk, unsigned table, const struct lmdb_key *key)
+{
+	walk->damage.table = table;
+	walk->damage.number = be64_get(key->number);
+	memcpy(walk->damage.job.bytes, key->job, ID_BYTES);
+	return LMDB_DAMAGED;
+}
+
+/* Is the whole value as it was written? Then how long is it? */
+static int unseal(struct walk *walk, unsigned table, const struct lmdb_key *key,
+	const void *bytes, size_t len, size_t *ret_len)
+{
+	bool old_too = walk->lmdb->env.flags & FLAG_UNSEALED;
+
+	return lmdb_unseal(table, key, bytes, len, old_too, ret_len)
+		       ? 0
+		       : damaged(walk, table, key);
+}
+
 /*
  * Append the value that the walk stands at, all its segments, and stand behind it: at the
- * next value, or MDB_NOTFOUND at the table's end, in *ret_next.
+ * next value, or MDB_NOTFOUND at the table's end, in *ret_next. Also behind a damaged one,
+ * of which nothing is appended.
  */
 static int take_value(struct walk *walk, struct buf *to, int *ret_next)
 {
-	uint8_t value_key[KEY_VALUE_SIZE];
+	size_t before = to->len, len = 0;
+	struct lmdb_key value_key;
+	unsigned segment = 0;
+	bool in_order = true;
 	int code;
 
-	memcpy(value_key, walk->key.mv_data, sizeof(value_key));
+	memcpy(&value_key, walk->key.mv_data, sizeof(value_key));
 	do {
+		in_order = in_order && walk_segment(walk) == segment++;
 		code = append(walk, to);
 		if (code != 0)
 			return code;
 		*ret_next = move(walk, MDB_NEXT);
-	} while (
-		*ret_next == 0 && memcmp(walk->key.mv_data, value_key, sizeof(value_key)) == 0);
-	return 0;
+	} while (*ret_next == 0 && memcmp(walk->key.mv_data, &value_key, KEY_VALUE_SIZE) == 0);
+	if (!in_order)
+		code = damaged(walk, walk->table, &value_key);
+	else
+		code = unseal(walk, walk->table, &value_key, to->data + before,
+			to->len - before, &len);
+	to->len = before + len;
+	return code;
 }
 
 /* ---- jobs ---- */
@@ -206,6 +257,12 @@ static int each_job(struct walk *walk, const struct id *before, ledger_job_fn fn
 		buf_clear(&definition);
 		buf_clear(&record);
 		code = get_job(walk, &job, &definition, &record, &found);
+		if (code == LMDB_DAMAGED) { /* the others are shown all the same */
+			lmdb_note_damage(walk->lmdb, &walk->damage);
+			buf_clear(&definition);
+			buf_clear(&record);
+			code = 0;
+		}
 		if (code != 0)
 			break;
 		more = fn(arg, &job, definition.data, definition.len, record.data, record.len);
@@ -234,10 +291,14 @@ static int get_bitmap(struct walk *walk, const struct id *job, uint64_t block, s
 	struct lmdb_key key = lmdb_key(job, block, 0);
 	MDB_val at = { KEY_SIZE, &key }, found;
 	int code = mdb_get(walk->txn, walk->lmdb->env.tables[TABLE_DONE], &at, &found);
+	size_t len;
 
 	if (code != 0)
 		return code == MDB_NOTFOUND ? 0 : code;
-	return buf_append(to, found.mv_data, found.mv_size) < 0 ? ENOMEM : 0;
+	code = unseal(walk, TABLE_DONE, &key, found.mv_data, found.mv_size, &len);
+	if (code != 0)
+		return code;
+	return buf_append(to, found.mv_data, len) < 0 ? ENOMEM : 0;
 }
 
 int lmdb_next_input(struct ledger *ledger, const struct id *job, uint64_t from,
@@ -266,6 +327,23 @@ int lmdb_next_input(struct ledger *ledger, const struct id *job, uint64_t from,
 	return found ? 1 : 0;
 }
 
+/* Where values of format 1 may stand, only a look at the whole says how long one is. */
+static int range_of_old(
+	struct walk *walk, const struct id *job, uint64_t *ret_last, uint64_t *ret_bytes)
+{
+	int code = 0, next = 0;
+
+	while (code == 0 && next == 0 && at_job(walk, job)) {
+		*ret_last = walk_number(walk);
+		buf_clear(&walk->whole);
+		code = take_value(walk, &walk->whole, &next);
+		*ret_bytes += walk->whole.len;
+		if (code == LMDB_DAMAGED)
+			code = 0; /* whoever reads it will say so */
+	}
+	return code == 0 ? next : code;
+}
+
 static int input_range(struct walk *walk, const struct id *job, uint64_t *ret_first,
 	uint64_t *ret_last, uint64_t *ret_bytes)
 {
@@ -273,9 +351,13 @@ static int input_range(struct walk *walk, const struct id *job, uint64_t *ret_fi
 
 	if (code == 0)
 		*ret_first = walk_number(walk);
+	if (code == 0 && walk->lmdb->env.flags & FLAG_UNSEALED)
+		return range_of_old(walk, job, ret_last, ret_bytes);
 	for (; code == 0 && at_job(walk, job); code = move(walk, MDB_NEXT)) {
 		*ret_last = walk_number(walk);
 		*ret_bytes += walk->value.mv_size;
+		if (walk_segment(walk) == 0)
+			*ret_bytes -= MIN(*ret_bytes, (uint64_t)SEAL_SIZE);
 	}
 	return code;
 }
@@ -295,6 +377,16 @@ int lmdb_input_range(struct ledger *ledger, const struct id *job, uint64_t *ret_
 }
 
 /* ---- the logs ---- */
+
+/* Its head can be believed? Of longer values that is known once they are read. */
+static bool is_whole(struct walk *walk)
+{
+	size_t len;
+
+	return walk->value.mv_size == SEGMENT_SIZE ||
+	       unseal(walk, walk->table, walk_key(walk), walk->value.mv_data,
+		       walk->value.mv_size, &len) == 0;
+}
 
 /* Stand at the result block that holds `seq`, or else at the next one. */
 static int seek_results(struct walk *walk, const struct id *job, uint64_t seq)
@@ -316,7 +408,7 @@ static int seek_results(struct walk *walk, const struct id *job, uint64_t seq)
 		if (code != 0)
 			return code;
 		count = result_count(walk->value.mv_data, walk->value.mv_size);
-		if (count == 0 || number + count > seq)
+		if (count == 0 || number + count > seq || !is_whole(walk))
 			return 0;
 	}
 	return seek_in_job(walk, job, seq);
@@ -327,10 +419,15 @@ static int visit(struct walk *walk, ledger_value_fn fn, void *arg, bool *ret_mor
 {
 	uint64_t number = walk_number(walk);
 	int code, next = 0;
+	size_t len;
 
-	if (walk->value.mv_size < BLOCK_SIZE_MAX) {
+	if (walk->value.mv_size < SEGMENT_SIZE && walk_segment(walk) == 0) {
 		touched(walk);
-		*ret_more = fn(arg, number, walk->value.mv_data, walk->value.mv_size);
+		code = unseal(walk, walk->table, walk_key(walk), walk->value.mv_data,
+			walk->value.mv_size, &len);
+		if (code != 0)
+			return code;
+		*ret_more = fn(arg, number, walk->value.mv_data, len);
 		return *ret_more ? move(walk, MDB_NEXT) : 0;
 	}
 	buf_clear(&walk->whole);
@@ -358,13 +455,20 @@ int lmdb_each_value(struct ledger *ledger, const struct id *job, enum ledger_log
 
 /* ---- keys and state ---- */
 
-static bool visit_key(const MDB_val *value, ledger_key_fn fn, void *arg)
+static int visit_key(struct walk *walk, ledger_key_fn fn, void *arg, bool *ret_more)
 {
+	const char *bytes = walk->value.mv_data;
 	struct key_value head;
+	size_t len = 0;
+	int code = unseal(walk, TABLE_KEYS, walk_key(walk), bytes, walk->value.mv_size, &len);
 
-	memcpy(&head, value->mv_data, sizeof(head)); /* it may not be aligned */
-	return fn(arg, (char *)value->mv_data + sizeof(head), value->mv_size - sizeof(head),
-		head.lines);
+	if (code == 0 && (len < sizeof(head) || walk_segment(walk) != 0))
+		code = damaged(walk, TABLE_KEYS, walk_key(walk));
+	if (code != 0)
+		return code;
+	memcpy(&head, bytes, sizeof(head)); /* it may not be aligned */
+	*ret_more = fn(arg, bytes + sizeof(head), len - sizeof(head), head.lines);
+	return 0;
 }
 
 int lmdb_each_key(struct ledger *ledger, const struct id *job, ledger_key_fn fn, void *arg,
@@ -377,13 +481,10 @@ int lmdb_each_key(struct ledger *ledger, const struct id *job, ledger_key_fn fn,
 	if (code == 0)
 		code = seek_in_job(&walk, job, 0);
 	while (code == 0 && more && at_job(&walk, job)) {
-		if (walk.value.mv_size < sizeof(struct key_value)) {
-			code = MDB_CORRUPTED;
-			break;
-		}
-		more = visit_key(&walk.value, fn, arg);
+		code = visit_key(&walk, fn, arg, &more);
 		touched(&walk);
-		code = move(&walk, MDB_NEXT);
+		if (code == 0)
+			code = move(&walk, MDB_NEXT);
 	}
 	return walk_close(&walk, code, err);
 }

@@ -19,50 +19,64 @@ static MDB_val key_val(struct lmdb_key *key)
 }
 
 /* Remove the segments of a value from number `segment` on. */
-static int drop_segments(struct ledger_lmdb *lmdb, unsigned table, const struct id *job,
-	uint64_t number, unsigned segment)
+static int drop_segments(struct lmdb_env *env, MDB_txn *txn, unsigned table,
+	const struct lmdb_key *value_key, unsigned segment)
 {
+	struct lmdb_key key = *value_key;
+	MDB_val at = key_val(&key);
 	int code = 0;
 
 	for (; code == 0 && segment <= SEGMENTS_MAX; segment++) {
-		struct lmdb_key key = lmdb_key(job, number, segment);
-		MDB_val at = key_val(&key);
-
-		code = mdb_del(lmdb->txn, lmdb->env.tables[table], &at, NULL);
+		key.segment[0] = (uint8_t)(segment >> 8);
+		key.segment[1] = (uint8_t)segment;
+		code = mdb_del(txn, env->tables[table], &at, NULL);
 		if (code == 0)
-			lmdb_env_touched(lmdb, TOUCHED_BY_DROP);
+			lmdb_env_touched(env, TOUCHED_BY_DROP);
 	}
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-static int put_segments(struct ledger_lmdb *lmdb, unsigned table, const struct id *job,
-	uint64_t number, const char *bytes, size_t len)
+/* Bytes `from` to `from + part` of a value with its seal behind it. */
+static void copy_part(
+	char *to, size_t part, size_t from, const char *bytes, size_t len, const uint64_t *seal)
 {
+	size_t plain = from < len ? MIN(part, len - from) : 0;
+
+	if (plain > 0)
+		memcpy(to, bytes + from, plain);
+	if (plain < part)
+		memcpy(to + plain, (const char *)seal + (from + plain - len), part - plain);
+}
+
+int lmdb_put_sealed(struct lmdb_env *env, MDB_txn *txn, unsigned table,
+	const struct lmdb_key *value_key, const void *bytes, size_t len)
+{
+	uint64_t seal = lmdb_seal(table, value_key, bytes, len);
+	size_t from = 0, whole = len + SEAL_SIZE;
+	struct lmdb_key key = *value_key;
 	unsigned segment = 0;
 	int code;
 
-	do {
-		struct lmdb_key key = lmdb_key(job, number, segment);
-		size_t part = MIN(len, (size_t)BLOCK_SIZE_MAX);
+	for (; from < whole; from += SEGMENT_SIZE, segment++) {
+		size_t part = MIN(whole - from, (size_t)SEGMENT_SIZE);
 		MDB_val at = key_val(&key), room = { part, NULL };
 
-		code = mdb_put(lmdb->txn, lmdb->env.tables[table], &at, &room, MDB_RESERVE);
+		key.segment[0] = (uint8_t)(segment >> 8);
+		key.segment[1] = (uint8_t)segment;
+		code = mdb_put(txn, env->tables[table], &at, &room, MDB_RESERVE);
 		if (code != 0)
 			return code;
-		if (part > 0)
-			memcpy(room.mv_data, bytes, part);
-		bytes += part;
-		len -= part;
-		segment++;
-	} while (len > 0);
+		copy_part(room.mv_data, part, from, bytes, len, &seal);
+	}
 	/* What stood there before may have been longer. */
-	return drop_segments(lmdb, table, job, number, segment);
+	return drop_segments(env, txn, table, value_key, segment);
 }
 
 static int put(struct ledger *ledger, unsigned table, const struct id *job, uint64_t number,
 	const void *bytes, size_t len, struct error *err)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	struct lmdb_key key = lmdb_key(job, number, 0);
 	int code;
 
 	assert_on(ROLE_COMMIT);
@@ -70,7 +84,7 @@ static int put(struct ledger *ledger, unsigned table, const struct id *job, uint
 	if (len > (size_t)BLOCK_SIZE_MAX * SEGMENTS_MAX)
 		return error_set(
 			err, ERR_STORE, "a value of %zu bytes is too large to store", len);
-	code = put_segments(lmdb, table, job, number, bytes, len);
+	code = lmdb_put_sealed(&lmdb->env, lmdb->txn, table, &key, bytes, len);
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "writing", err);
 }
 
@@ -78,11 +92,12 @@ static int drop(struct ledger *ledger, unsigned table, const struct id *job, uin
 	struct error *err)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	struct lmdb_key key = lmdb_key(job, number, 0);
 	int code;
 
 	assert_on(ROLE_COMMIT);
 	assert(lmdb->txn != NULL);
-	code = drop_segments(lmdb, table, job, number, 0);
+	code = drop_segments(&lmdb->env, lmdb->txn, table, &key, 0);
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "removing", err);
 }
 
@@ -151,7 +166,7 @@ static int key_number(struct ledger_lmdb *lmdb, const struct id *job, const char
 		if (code != 0 && code != MDB_NOTFOUND)
 			return code;
 		if (code == 0 &&
-			(found.mv_size != sizeof(struct key_value) + len ||
+			(found.mv_size != sizeof(struct key_value) + len + SEAL_SIZE ||
 				memcmp((char *)found.mv_data + sizeof(struct key_value), text,
 					len) != 0))
 			continue;
@@ -214,12 +229,12 @@ static int trim(
 	int code;
 
 	while ((code = first_of_job(cursor, job, &key, &value)) == 0) {
-		uint64_t number = be64_get(((struct lmdb_key *)key.mv_data)->number);
+		struct lmdb_key first = *(struct lmdb_key *)key.mv_data;
 		uint64_t end = results_end(&key, &value);
 
 		if (end == 0 || end > seq)
 			return 0;
-		code = drop_segments(lmdb, TABLE_RESULTS, job, number, 0);
+		code = drop_segments(&lmdb->env, lmdb->txn, TABLE_RESULTS, &first, 0);
 		if (code != 0)
 			return code;
 	}
@@ -256,7 +271,7 @@ static int erase_table(
 		code = mdb_cursor_del(cursor, 0);
 		if (code != 0)
 			break;
-		lmdb_env_touched(lmdb, TOUCHED_BY_DROP);
+		lmdb_env_touched(&lmdb->env, TOUCHED_BY_DROP);
 	}
 	mdb_cursor_close(cursor);
 	return code == MDB_NOTFOUND ? 0 : code;

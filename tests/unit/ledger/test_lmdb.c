@@ -133,10 +133,10 @@ Test(folder, of_a_newer_leat_is_refused_in_words)
 
 	folder_make(dir);
 	ledger_close(open_lmdb(dir, MAX_BYTES));
-	write_format(dir, 2);
-	expect_refused(dir, "newer leat (format 2");
+	write_format(dir, 3);
+	expect_refused(dir, "newer leat (format 3");
 	expect_refused(dir, "newer leat"); /* and it has not been changed */
-	write_format(dir, 1);
+	write_format(dir, 2);
 	ledger_close(open_lmdb(dir, MAX_BYTES));
 	folder_remove(dir);
 }
