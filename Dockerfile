@@ -61,6 +61,8 @@ LABEL org.opencontainers.image.title="leat" \
 	org.opencontainers.image.revision="${REVISION}" \
 	org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
 
+# It starts with LEAT_TOKENS, or, published on 127.0.0.1 only, with LEAT_INSECURE=yes; with neither
+# it says so and ends.
 ENV LEAT_LISTEN=0.0.0.0:8080 LEAT_DATA=/data LEAT_STAGES_D=/etc/leat/stages.d
 # Numbers, so that Kubernetes can see that it is not root.
 USER 10001:10001

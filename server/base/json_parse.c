@@ -1,12 +1,10 @@
 #include "base/json_parse.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 #include <yyjson.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #define DEPTH_MAX 1024
@@ -213,43 +211,21 @@ json_t *json_parse(const char *bytes, size_t len, size_t flags, struct error *er
 	return json;
 }
 
-static int read_all(int fd, struct buf *to, const char *path, struct error *err)
-{
-	char piece[16384];
-	ssize_t got;
-
-	while ((got = read(fd, piece, sizeof(piece))) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return error_set(err, ERR_BAD_REQUEST, "%s cannot be read: %m", path);
-		if (to->len > FILE_MAX)
-			return error_set(err, ERR_BAD_REQUEST, "%s: it has more than %u MiB",
-				path, FILE_MAX >> 20);
-		if (buf_append(to, piece, (size_t)got) < 0)
-			return error_no_memory(err);
-	}
-	return 0;
-}
-
 json_t *json_parse_file(const char *path, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct buf text = BUF_INIT;
 	struct error why = { 0 };
 	json_t *json = NULL;
 
-	if (fd < 0) {
-		error_set(err, ERR_BAD_REQUEST, "%s cannot be read: %m", path);
+	if (file_read(path, FILE_MAX, &text, err) < 0) {
+		if (err != NULL && err->code == ERR_NOT_FOUND)
+			err->code = ERR_BAD_REQUEST;
 		return NULL;
 	}
-	if (read_all(fd, &text, path, err) == 0) {
-		json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
-		if (json == NULL)
-			error_set(err, why.code == ERR_NO_MEMORY ? why.code : ERR_BAD_REQUEST,
-				"%s: %s", path, why.text);
-	}
-	close(fd);
+	json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
+	if (json == NULL)
+		error_set(err, why.code == ERR_NO_MEMORY ? why.code : ERR_BAD_REQUEST, "%s: %s",
+			path, why.text);
 	buf_done(&text);
 	return json;
 }

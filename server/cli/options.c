@@ -54,7 +54,7 @@ static void add_setting(
 		env);
 	add_row(parse, (struct argp_option){ .name = setting->name,
 			       .key = KEY_SETTING + (int)index,
-			       .arg = setting->metavar,
+			       .arg = setting->type == SETTING_YES ? NULL : setting->metavar,
 			       .doc = parse->docs[index],
 			       .group = group });
 }
@@ -112,7 +112,8 @@ static int take(void *arg, int key, const char *value, struct error *err)
 		parse->print_config = true;
 	else if (key >= KEY_SETTING)
 		parse->flags[parse->flag_count++] =
-			(struct flag){ .index = (unsigned)(key - KEY_SETTING), .text = value };
+			(struct flag){ .index = (unsigned)(key - KEY_SETTING),
+				.text = value == NULL ? "yes" : value };
 	else if (options->take != NULL)
 		return options->take(parse->arg, key, value, err);
 	else

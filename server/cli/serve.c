@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/role.h"
 #include "cli/command.h"
+#include "cli/exposure.h"
 #include "cli/listen.h"
 #include "engine/engine.h"
 #include "http/server.h"
@@ -35,7 +36,7 @@ struct serve {
 	char host[LISTEN_HOST_SIZE];
 
 	uv_loop_t loop;
-	uv_signal_t sigterm, sigint;
+	uv_signal_t sigterm, sigint, sighup;
 	uv_timer_t look;
 	struct ledger *ledger;
 	struct registry *registry;
@@ -96,6 +97,21 @@ static void on_signal(uv_signal_t *handle, int number)
 		engine_drain(serve->engine, drain_ms, on_drained, serve);
 }
 
+/* SIGHUP: what is not right stays out, and what was in force stays in force. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+	struct serve *serve = handle->data;
+	struct error err;
+
+	if (serve->http == NULL || serve->ended)
+		return;
+	if (http_server_reload(serve->http, &err) == 0)
+		log_info("reloaded", "tokens=%zu", http_server_tokens(serve->http));
+	else
+		log_error("not_reloaded", "err=\"%s\" hint=\"what was in force still is\"",
+			err.text);
+}
+
 /* ---- start ---- */
 
 static int open_store(struct serve *serve, struct error *err)
@@ -122,10 +138,13 @@ static void watch_signals(struct serve *serve)
 {
 	uv_signal_init(&serve->loop, &serve->sigterm);
 	uv_signal_init(&serve->loop, &serve->sigint);
+	uv_signal_init(&serve->loop, &serve->sighup);
 	uv_timer_init(&serve->loop, &serve->look);
-	serve->sigterm.data = serve->sigint.data = serve->look.data = serve;
+	serve->sigterm.data = serve->sigint.data = serve->sighup.data = serve->look.data =
+		serve;
 	uv_signal_start(&serve->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&serve->sigint, on_signal, SIGINT);
+	uv_signal_start(&serve->sighup, on_reload, SIGHUP);
 }
 
 /* Undo open_all(), however far it came; false when not all could be stored. */
@@ -144,6 +163,7 @@ static bool close_all(struct serve *serve)
 		stored = engine_close(serve->engine);
 	command_close_signals(&serve->sigint, &serve->sigterm);
 	uv_close((uv_handle_t *)&serve->look, NULL);
+	uv_close((uv_handle_t *)&serve->sighup, NULL);
 	uv_run(&serve->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&serve->loop) != 0)
 		log_error("loop_not_empty", "err=\"a handle was left open\"");
@@ -211,9 +231,13 @@ static int take_listen(struct serve *serve, struct error *err)
 		(unsigned)((settings->idle_timeout_ms + 999) / 1000);
 	serve->http_config.ratio_max = (double)settings->ratio_max;
 	serve->http_config.access_log = access_log_of(settings->access_log);
+	serve->http_config.audit_log = strcmp(settings->audit_log, "on") == 0;
+	serve->http_config.tokens = settings->tokens;
+	serve->http_config.hosts = settings->hosts;
+	serve->http_config.cors_origins = settings->cors_origins;
 	if (listen_parse(settings->listen, serve->host, &serve->http_config.port, &why) < 0)
 		return error_set(err, ERR_BAD_REQUEST, "listen: %s", why.text);
-	return 0;
+	return exposure_check(settings, serve->host, err);
 }
 
 int command_serve(int argc, char **argv)
@@ -225,7 +249,7 @@ int command_serve(int argc, char **argv)
 		.examples =
 			"Examples:\n"
 			"  leat serve --data /var/lib/leat\n"
-			"  leat serve --listen '[::]:8080' --compute 4 --stages ./build/examples\n"
+			"  leat serve --listen '[::]:8080' --tokens /etc/leat/tokens --compute 4\n"
 			"  LEAT_ITEM_MAX=16MiB leat serve --config leat.json --print-config\n\n"
 			"When it listens it logs event=listening address=... port=...; then, for example:\n"
 			"  curl -s http://127.0.0.1:8080/v1/server",
@@ -237,6 +261,7 @@ int command_serve(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	settings_warn_unknown_env();
+	exposure_forbid_cores(&serve.settings);
 	if (take_listen(&serve, &err) < 0)
 		code = command_fail("leat serve", &err, EXIT_USAGE);
 	else

@@ -79,9 +79,18 @@ int settings_init(struct settings *settings, enum setting_command command, struc
 	settings->log = mem_strdup("text");
 	settings->log_level = mem_strdup(command == FOR_SERVE ? "info" : "warn");
 	settings->access_log = mem_strdup("off");
+	settings->audit_log = mem_strdup("on");
+	settings->tokens = mem_strdup("");
+	settings->hosts = mem_strdup("");
+	settings->cors_origins = mem_strdup("");
+	settings->insecure = mem_strdup("no");
+	settings->core_dumps = mem_strdup("no");
 	if (settings->listen != NULL && settings->data != NULL && settings->stages_d != NULL &&
 		settings->log != NULL && settings->log_level != NULL &&
-		settings->access_log != NULL)
+		settings->access_log != NULL && settings->audit_log != NULL &&
+		settings->tokens != NULL && settings->hosts != NULL &&
+		settings->cors_origins != NULL && settings->insecure != NULL &&
+		settings->core_dumps != NULL)
 		return 0;
 	settings_done(settings);
 	return error_no_memory(err);
@@ -95,6 +104,12 @@ void settings_done(struct settings *settings)
 	mem_free(settings->log);
 	mem_free(settings->log_level);
 	mem_free(settings->access_log);
+	mem_free(settings->audit_log);
+	mem_free(settings->tokens);
+	mem_free(settings->hosts);
+	mem_free(settings->cors_origins);
+	mem_free(settings->insecure);
+	mem_free(settings->core_dumps);
 	folders_clear(&settings->stages);
 	folders_clear(&settings->stages_isolated);
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)
@@ -145,7 +160,8 @@ static int set_text(struct settings *settings, const struct setting *setting, co
 	char **member = member_of(settings, setting);
 	char *copy;
 
-	if (setting->type == SETTING_CHOICE && !is_choice(setting->choices, text))
+	if ((setting->type == SETTING_CHOICE || setting->type == SETTING_YES) &&
+		!is_choice(setting->choices, text))
 		return error_set(err, ERR_BAD_REQUEST, "%s: '%.60s' is none of %s", from, text,
 			setting->choices);
 	if (*text == '\0')

@@ -29,6 +29,7 @@
 enum setting_type {
 	SETTING_TEXT,   /* char * */
 	SETTING_CHOICE, /* char *, one of `choices` */
+	SETTING_YES,    /* the same of "no|yes"; as a flag it has no value and means yes */
 	SETTING_COUNT,  /* the next three: an unsigned member of 4 or 8 bytes */
 	SETTING_BYTES,
 	SETTING_MS,
@@ -60,13 +61,15 @@ enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_FLAG };
 
 struct settings {
 	char *listen, *data;
+	char *tokens, *hosts, *cors_origins; /* "": none */
+	char *insecure, *core_dumps;         /* "yes" or "no" */
 	struct folders {
 		unsigned count;
 		char *items[FOLDERS_MAX];
 	} stages, stages_isolated;
 	char *stages_d; /* "": none */
 	uint64_t map_bytes, drain_ms, idle_timeout_ms, ratio_max;
-	char *log, *log_level, *access_log;
+	char *log, *log_level, *access_log, *audit_log;
 	struct engine_config engine;
 	struct http_config http; /* without address and port: cli/listen.h */
 	struct setting_origin {

@@ -95,6 +95,9 @@ static int set_json(struct settings *settings, unsigned index, const json_t *val
 	if (json_is_string(value))
 		return settings_set(
 			settings, index, json_string_value(value), SOURCE_FILE, from, err);
+	if (setting->type == SETTING_YES && json_is_boolean(value))
+		return settings_set(settings, index, json_is_true(value) ? "yes" : "no",
+			SOURCE_FILE, from, err);
 	if (setting_is_number(setting) && json_is_integer(value) &&
 		json_integer_value(value) >= 0) {
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,

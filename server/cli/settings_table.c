@@ -28,6 +28,13 @@ const struct setting settings_table[] = {
 	{ "listen", PLACE, "HOST:PORT",
 		"address to listen on, as in 127.0.0.1:8080 or [::1]:8080; port 0 takes a free one",
 		SETTING_TEXT, FOR_SERVE, FIELD(listen) },
+	{ "tokens", PLACE, "FILE",
+		"who may do what, made by leat token; read again on SIGHUP. Without it whoever "
+		"reaches the server may do everything",
+		SETTING_TEXT, FOR_SERVE, FIELD(tokens) },
+	{ "insecure", PLACE, "WORD",
+		"listen where other machines come in although there are no tokens", SETTING_YES,
+		FOR_SERVE, FIELD(insecure), .choices = "no|yes" },
 	{ "data", PLACE, "DIR",
 		"folder of the ledger, made if it is not there; not on a network file system",
 		SETTING_TEXT, FOR_SERVE, FIELD(data) },
@@ -128,6 +135,13 @@ const struct setting settings_table[] = {
 		SETTING_BYTES, FOR_SERVE, FIELD(http.discard_max), 0, TIB },
 	{ "discard-ms", HTTP, "MS", "and for how long", SETTING_MS, FOR_SERVE,
 		FIELD(http.discard_ms), 0, DAY_MS },
+	{ "hosts", HTTP, "NAMES",
+		"names that the server has, with commas between; by another one only who shows "
+		"a token is let in",
+		SETTING_TEXT, FOR_SERVE, FIELD(hosts) },
+	{ "cors-origins", HTTP, "ORIGINS",
+		"origins whose web pages may ask, as in https://a.example, with commas between",
+		SETTING_TEXT, FOR_SERVE, FIELD(cors_origins) },
 	{ "sse-comment-ms", HTTP, "MS", "how often an idle event stream says that it lives",
 		SETTING_MS, FOR_SERVE, FIELD(http.sse_comment_ms), 10, DAY_MS },
 
@@ -142,6 +156,12 @@ const struct setting settings_table[] = {
 	{ "access-log", LIFE, "WHICH",
 		"requests that get a line in the log: off, errors (4xx, 5xx, clients that left) or all",
 		SETTING_CHOICE, FOR_SERVE, FIELD(access_log), .choices = "off|errors|all" },
+	{ "audit-log", LIFE, "WHETHER",
+		"every request that would change something gets a line in the log: off or on",
+		SETTING_CHOICE, FOR_SERVE, FIELD(audit_log), .choices = "off|on" },
+	{ "core-dumps", LIFE, "WORD",
+		"let a crash leave a core file, which holds secrets of stages and what clients sent",
+		SETTING_YES, FOR_SERVE, FIELD(core_dumps), .choices = "no|yes" },
 };
 const unsigned settings_count = ARRAY_SIZE(settings_table);
 static_assert(ARRAY_SIZE(settings_table) <= SETTINGS_MAX, "origins has room for every row");

@@ -40,7 +40,6 @@ static void set_headers(
 	if (gzip && request->status == 200)
 		request_set_header(request, "Content-Encoding", "gzip");
 	request_set_header(request, "Content-Security-Policy", policy);
-	request_set_header(request, "X-Content-Type-Options", "nosniff");
 	request_set_header(request, "Referrer-Policy", "no-referrer");
 }
 

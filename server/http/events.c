@@ -165,14 +165,21 @@ static void offer(struct all_stream *stream, const struct buf *event, bool progr
 	request_go_on(stream->sse.request);
 }
 
-static void tell_all(struct hub *hub, const char *event, const char *id, json_t *json)
+/* All whose job it is. */
+static void tell_all(
+	struct hub *hub, const struct job *job, const char *event, const char *id, json_t *json)
 {
+	const json_t *labels = job_definition(job)->labels;
 	struct buf bytes = BUF_INIT;
+	bool made = sse_append(&bytes, event, id, json) == 0;
 
-	if (sse_append(&bytes, event, id, json) == 0)
-		LIST_EACH(&hub->streams, link)
-	offer(LIST_ENTRY(link, struct all_stream, link), &bytes,
-		strcmp(event, "progress") == 0);
+	LIST_EACH(&hub->streams, link)
+	{
+		struct all_stream *stream = LIST_ENTRY(link, struct all_stream, link);
+
+		if (made && principal_sees(stream->sse.request->principal, labels))
+			offer(stream, &bytes, strcmp(event, "progress") == 0);
+	}
 	buf_done(&bytes);
 }
 
@@ -183,13 +190,13 @@ static void on_any_event(struct job_watch *watch, struct job *job, unsigned even
 
 	version_text(job, id);
 	if ((events & JOB_EVENT_DELETED) != 0) {
-		tell_all(hub, "deleted", id, json_pack("{s:s}", "id", job_id_text(job)));
+		tell_all(hub, job, "deleted", id, json_pack("{s:s}", "id", job_id_text(job)));
 		return;
 	}
 	events = worth_telling(events);
 	for (size_t at = 0; at < ARRAY_SIZE(kinds); at++)
 		if ((events & kinds[at].events) != 0)
-			tell_all(hub, kinds[at].name, id, job_to_json(job));
+			tell_all(hub, job, kinds[at].name, id, job_to_json(job));
 }
 
 int hub_new(struct http_server *server, struct hub **ret, struct error *err)

@@ -19,6 +19,7 @@
 
 struct hub;
 struct principal;
+struct tokens;
 
 struct http_server {
 	struct http_config config;
@@ -41,7 +42,9 @@ struct http_server {
 	struct http_traffic traffic;
 	struct json_check *check;
 	struct hub *hub;             /* watchers of all jobs */
-	struct principal *anonymous; /* whoever asks, where no tokens are in force */
+	struct tokens *tokens;       /* in force; NULL: none are */
+	struct principal *anonymous; /* whoever asks, where none are */
+	struct principal *nobody;    /* who shows none, where they are */
 	struct log_limit log_limit;
 	bool kicked, quiesced, stopping;
 };

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "http/document.h"
+#include "http/internal.h"
 #include "http/jobs.h"
 #include "http/negotiate.h"
 
@@ -164,6 +165,29 @@ const struct endpoint job_remove = { .finish = delete_finish };
 
 /* ---- PATCH ---- */
 
+/* Who follows a job that has become another's follows it no longer. */
+static void cut_blind(struct request *changer, const struct job *job)
+{
+	LIST_EACH(&changer->server->requests, link)
+	{
+		struct request *request = LIST_ENTRY(link, struct request, link);
+
+		if (request != changer && request->route != NULL &&
+			strcmp(request->arg, job_id_text(job)) == 0 &&
+			!principal_sees(request->principal, job_definition(job)->labels))
+			request_cut(request);
+	}
+}
+
+static void on_patched(void *arg, struct job *job, const struct error *err)
+{
+	struct request *request = arg;
+
+	if (err == NULL && job != NULL)
+		cut_blind(request, job);
+	reply_with_job(request, job, err);
+}
+
 static void patch_job(struct request *request, struct job *job)
 {
 	json_t *patch = document_take(request);
@@ -173,7 +197,10 @@ static void patch_job(struct request *request, struct job *job)
 	if (patch == NULL)
 		return;
 	mistakes_init(&mistakes);
-	if (job_patch(job, patch, &mistakes, reply_with_job, request_away(request), &err) < 0) {
+	if (principal_keeps(request->principal, patch, &mistakes, &err) < 0) {
+		request_reply_problem(request, &err, &mistakes);
+	} else if (job_patch(job, patch, &mistakes, on_patched, request_away(request), &err) <
+		   0) {
 		request_back(request);
 		request_reply_problem(request, &err, &mistakes);
 	}

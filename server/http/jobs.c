@@ -73,7 +73,8 @@ struct definition *definition_of(struct request *request, json_t *root)
 	mistakes_init(&mistakes);
 	if (definition_parse(root, registry_catalog(engine_registry(engine)),
 		    &engine_config(engine)->rules, &mistakes, &definition, &err) < 0 ||
-		scale(request, definition, &mistakes, &err) < 0) {
+		scale(request, definition, &mistakes, &err) < 0 ||
+		principal_mark(request->principal, definition->labels, &mistakes, &err) < 0) {
 		request_reply_problem(request, &err, &mistakes);
 		definition_free(definition);
 		definition = NULL;
@@ -267,29 +268,63 @@ static int parse_filter(struct request *request, struct job_filter *filter, stru
 	filter->labels = label_filter(&request->query, &failed);
 	if (!failed)
 		return 0;
-	json_decref(filter->labels);
+	json_decref(TAKE(filter->labels));
 	return error_no_memory(err);
+}
+
+static void reply_none(struct request *request)
+{
+	request_reply_json(request, 200, json_pack("{s:[], s:n}", "items", "next"));
+}
+
+static int ask_for_list(struct request *request, struct job_filter *filter,
+	const struct id *before, struct error *err)
+{
+	uint64_t most = request_config(request)->page_limit_max;
+	uint64_t limit = query_uint(&request->query, "limit", LIST_LIMIT);
+
+	if (engine_list(request_engine(request), filter, before, (unsigned)MIN(limit, most),
+		    on_list, request_away(request), err) == 0)
+		return 0;
+	request_back(request);
+	return -1;
+}
+
+/* Of what is asked for only what is the asker's. */
+static int narrow(const struct request *request, struct job_filter *filter, struct error *err)
+{
+	const struct principal *principal = request->principal;
+	struct mistakes mistakes;
+	int result;
+
+	if (principal->labels == NULL)
+		return 0;
+	if (filter->labels == NULL)
+		filter->labels = json_object();
+	mistakes_init(&mistakes);
+	result = principal_mark(principal, filter->labels, &mistakes, err);
+	mistakes_done(&mistakes);
+	return result;
 }
 
 static void list_finish(struct request *request)
 {
-	uint64_t most = request_config(request)->page_limit_max;
-	uint64_t limit = query_uint(&request->query, "limit", LIST_LIMIT);
 	const struct id *before = NULL;
-	struct job_filter filter;
+	struct job_filter filter = { 0 };
 	struct error err;
 	struct id id;
+	bool good = parse_filter(request, &filter, &id, &before, &err) == 0;
 
-	if (parse_filter(request, &filter, &id, &before, &err) < 0) {
+	if (good && narrow(request, &filter, &err) == 0)
+		good = ask_for_list(request, &filter, before, &err) == 0;
+	else if (good && err.code == ERR_FORBIDDEN)
+		reply_none(request); /* jobs of another label are none */
+	else
+		good = false;
+	if (!good)
 		request_reply_problem(request, &err, NULL);
-		return;
-	}
-	if (engine_list(request_engine(request), &filter, before, (unsigned)MIN(limit, most),
-		    on_list, request_away(request), &err) < 0) {
-		request_back(request);
-		request_reply_problem(request, &err, NULL);
-	}
-	json_decref(filter.labels);
+	if (filter.labels != NULL)
+		json_decref(filter.labels);
 }
 
 const struct endpoint jobs_list = { .finish = list_finish };

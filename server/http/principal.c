@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/pointer.h"
 
 static const struct {
 	const char *name;
@@ -58,6 +59,48 @@ bool principal_sees(const struct principal *principal, const json_t *labels)
 			return false;
 	}
 	return true;
+}
+
+static int refuse_label(const struct principal *principal, const char *key, json_t *value,
+	struct mistakes *mistakes, struct error *err)
+{
+	mistakes_add(mistakes, pointer_at("/labels", key).text,
+		"must be '%s', as in all jobs of the token '%s'", json_string_value(value),
+		principal->name);
+	return error_set(err, ERR_FORBIDDEN,
+		"the token '%s' is for jobs with the label %.60s=%.60s", principal->name, key,
+		json_string_value(value));
+}
+
+static int compare_labels(const struct principal *principal, const json_t *labels,
+	struct mistakes *mistakes, struct error *err)
+{
+	const char *key;
+	json_t *value, *given;
+
+	json_object_foreach(principal->labels, key, value)
+	{
+		given = json_object_get(labels, key);
+		if (given != NULL && !json_equal(given, value))
+			return refuse_label(principal, key, value, mistakes, err);
+	}
+	return 0;
+}
+
+int principal_mark(const struct principal *principal, json_t *labels, struct mistakes *mistakes,
+	struct error *err)
+{
+	if (compare_labels(principal, labels, mistakes, err) < 0)
+		return -1;
+	if (principal->labels == NULL || json_object_update(labels, principal->labels) == 0)
+		return 0;
+	return error_no_memory(err);
+}
+
+int principal_keeps(const struct principal *principal, const json_t *patch,
+	struct mistakes *mistakes, struct error *err)
+{
+	return compare_labels(principal, json_object_get(patch, "labels"), mistakes, err);
 }
 
 /* ---- scopes ---- */

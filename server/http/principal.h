@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "job/definition.h"
 #include "job/record.h"
 
 enum scope {
@@ -27,7 +28,8 @@ enum scope {
 	SCOPE_OPERATE = 4,
 	SCOPE_ADMIN = 8, /* has the other three, and what spans all labels */
 };
-#define SCOPE_ALL (SCOPE_READ | SCOPE_SUBMIT | SCOPE_OPERATE | SCOPE_ADMIN)
+#define SCOPE_SPANS 16 /* of a route: shows all jobs together, so not to who has labels */
+#define SCOPE_ALL   (SCOPE_READ | SCOPE_SUBMIT | SCOPE_OPERATE | SCOPE_ADMIN)
 
 #define PRINCIPAL_NAME_SIZE RECORD_OWNER_SIZE
 
@@ -48,6 +50,17 @@ void principal_unref(struct principal *principal);
 bool principal_may(const struct principal *principal, unsigned scopes);
 /* Does he see a job with these labels? */
 bool principal_sees(const struct principal *principal, const json_t *labels);
+
+/*
+ * Put his labels among those of a job that he makes; another value than his is refused.
+ * ERR_FORBIDDEN with a mistake, ERR_NO_MEMORY.
+ */
+int principal_mark(const struct principal *principal, json_t *labels, struct mistakes *mistakes,
+	struct error *err);
+/* May he change a job's labels so? `patch` is a body of PATCH: no job of his stops being his,
+ * and none of his labels goes. ERR_FORBIDDEN with a mistake. */
+int principal_keeps(const struct principal *principal, const json_t *patch,
+	struct mistakes *mistakes, struct error *err);
 
 /* "read", …; one bit. */
 const char *scope_name(enum scope scope);

@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/mem.h"
+#include "http/guard.h"
 #include "http/internal.h"
 #include "http/problem.h"
 #include "http/request.h"
@@ -24,6 +25,7 @@ static void give(struct request *request, unsigned status, struct MHD_Response *
 	}
 	request->response = response;
 	request->status = status;
+	guard_seal(request);
 	request_go_on(request);
 }
 
@@ -109,6 +111,7 @@ static void reply_problem(struct request *request, const struct error *err,
 		problem_to_json(err, request->target, mistakes, extra));
 	if (err->code == ERR_QUEUE_FULL || err->code == ERR_BUSY)
 		request_set_header(request, "Retry-After", "1");
+	guard_challenge(request, err);
 }
 
 void request_reply_problem(

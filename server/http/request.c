@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "http/access.h"
 #include "http/discard.h"
+#include "http/guard.h"
 #include "http/internal.h"
-#include "http/negotiate.h"
 
 #define LENGTH_UNKNOWN UINT64_MAX
 
@@ -292,31 +292,6 @@ static int check_head(const struct request *request, struct error *err)
 		max);
 }
 
-/* Nobody's web page may use a browser of this machine to change anything here. */
-static int check_origin(const struct request *request, struct error *err)
-{
-	if (request->method == METHOD_GET || request->method == METHOD_HEAD ||
-		origin_is_own(request_header(request, "Origin"),
-			request_header(request, "Sec-Fetch-Site"),
-			request_header(request, "Host")))
-		return 0;
-	return error_set(err, ERR_CROSS_ORIGIN,
-		"a page of another origin asks; only pages of this server may change anything");
-}
-
-/* May who asks do what this route does? */
-static int check_scope(const struct request *request, struct error *err)
-{
-	char wanted[SCOPES_TEXT_SIZE];
-
-	if (principal_may(request->principal, request->route->scopes))
-		return 0;
-	scopes_text(request->route->scopes, " or ", wanted);
-	return error_set(err, ERR_FORBIDDEN,
-		"this needs a token with the scope %s; '%s' has not", wanted,
-		request->principal->name);
-}
-
 static int find_route(struct request *request, struct error *err)
 {
 	_auto_free_ char *path = NULL;
@@ -353,11 +328,12 @@ static int check_peer(struct request *request, struct error *err)
 }
 
 /* Everything that is asked of a request before its endpoint sees it. */
-static int admit(struct request *request, struct mistakes *mistakes, struct error *err)
+static int admit(struct request *request, const char *method, struct mistakes *mistakes,
+	struct error *err)
 {
 	if (check_peer(request, err) < 0 || check_framing(request, err) < 0 ||
-		check_head(request, err) < 0 || find_route(request, err) < 0 ||
-		check_origin(request, err) < 0 || check_scope(request, err) < 0)
+		check_head(request, err) < 0 || guard_preflight(request, method) ||
+		find_route(request, err) < 0 || guard_admit(request, err) < 0)
 		return -1;
 	return query_parse(
 		request->search, request->route->params, &request->query, mistakes, err);
@@ -371,9 +347,10 @@ static void begin(struct request *request, const char *method)
 	request->method = method_parse(method);
 	peer_busy(request->peer);
 	access_begin(request);
+	guard_identify(request);
 	request->body_left = announced_length(request);
 	mistakes_init(&mistakes);
-	if (admit(request, &mistakes, &err) < 0) {
+	if (admit(request, method, &mistakes, &err) < 0) {
 		if (request->response == NULL)
 			request_reply_problem(request, &err, &mistakes);
 	} else {
@@ -391,20 +368,29 @@ struct wanted {
 	void (*then)(struct request *request, struct job *job);
 };
 
+/* The same words whether there never was such a job, or it is gone, or somebody else's. */
+static void reply_no_job(struct request *request)
+{
+	struct error err;
+
+	error_set(&err, ERR_JOB_NOT_FOUND, "there is no job of this id");
+	request_reply_problem(request, &err, NULL);
+}
+
 static void on_job(void *arg, struct job *job, const struct error *err)
 {
 	struct wanted wanted = *(struct wanted *)arg;
-	struct error gone;
 
 	mem_free(arg);
 	if (!request_back(wanted.request))
 		return;
-	if (err != NULL || job == NULL) {
-		error_set(&gone, ERR_JOB_NOT_FOUND, "there is no job of this id");
-		request_reply_problem(wanted.request, err != NULL ? err : &gone, NULL);
-		return;
-	}
-	wanted.then(wanted.request, job);
+	if (err != NULL && err->code != ERR_JOB_NOT_FOUND)
+		request_reply_problem(wanted.request, err, NULL);
+	else if (job == NULL ||
+		 !principal_sees(wanted.request->principal, job_definition(job)->labels))
+		reply_no_job(wanted.request);
+	else
+		wanted.then(wanted.request, job);
 }
 
 static int fetch_job(struct request *request, const struct id *id,
@@ -435,7 +421,7 @@ void request_with_job(
 		return;
 	}
 	job = engine_find(request_engine(request), &id);
-	if (job != NULL)
+	if (job != NULL && principal_sees(request->principal, job_definition(job)->labels))
 		then(request, job);
 	else if (fetch_job(request, &id, then, &err) < 0)
 		request_reply_problem(request, &err, NULL);

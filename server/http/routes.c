@@ -127,6 +127,6 @@ const struct route http_routes[] = {
 	{ METHOD_GET, "/docs", SCOPE_NONE, &assets_get, NULL },
 	{ METHOD_GET, "/openapi.json", SCOPE_NONE, &assets_get, NULL },
 	{ METHOD_GET, "/assets/{name}", SCOPE_NONE, &assets_get, NULL },
-	{ METHOD_GET, "/metrics", SCOPE_READ, &metrics_read, NULL },
+	{ METHOD_GET, "/metrics", SCOPE_READ | SCOPE_SPANS, &metrics_read, NULL },
 };
 const size_t http_route_count = ARRAY_SIZE(http_routes);

@@ -11,10 +11,11 @@
 #include "base/mem.h"
 #include "base/role.h"
 #include "http/events.h"
+#include "http/guard.h"
 #include "http/internal.h"
-#include "http/principal.h"
 #include "http/request.h"
 #include "http/socket.h"
+#include "http/tokens.h"
 
 #define TICK_MS     1000
 #define TICKS_ALIVE 2  /* between two looks for vanished clients */
@@ -36,6 +37,10 @@ const struct http_config http_config_default = {
 	.discard_ms = 10000,
 	.sse_comment_ms = 15000,
 	.page_limit_max = 1000,
+	.audit_log = true,
+	.tokens = "",
+	.hosts = "",
+	.cors_origins = "",
 };
 
 /* ---- what the library calls ---- */
@@ -290,11 +295,8 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	server->loop = engine_loop(engine);
 	server->started_ns = clock_mono_ns();
 	list_init(&server->requests);
-	server->anonymous = principal_new("", SCOPE_ALL, NULL);
-	if (server->anonymous == NULL) {
-		error_no_memory(err);
+	if (guard_open(server, err) < 0)
 		goto failed;
-	}
 	if (traffic_init(&server->traffic, http_routes, http_route_count) < 0) {
 		error_no_memory(err);
 		goto failed;
@@ -314,9 +316,20 @@ failed:
 	hub_free(server->hub);
 	json_check_free(server->check);
 	traffic_done(&server->traffic);
-	principal_unref(server->anonymous);
+	guard_close(server);
 	mem_free(server);
 	return -1;
+}
+
+int http_server_reload(struct http_server *server, struct error *err)
+{
+	assert_on(ROLE_LOOP);
+	return guard_reload(server, err);
+}
+
+size_t http_server_tokens(const struct http_server *server)
+{
+	return server->tokens == NULL ? 0 : server->tokens->count;
 }
 
 uint16_t http_server_port(const struct http_server *server)
@@ -358,7 +371,7 @@ static void on_closed(uv_handle_t *handle)
 
 	if (--server->closing > 0)
 		return;
-	principal_unref(server->anonymous);
+	guard_close(server);
 	mem_free(server);
 }
 

@@ -17,6 +17,7 @@
 #ifndef LEAT_HTTP_SERVER_H
 #define LEAT_HTTP_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -43,6 +44,10 @@ struct http_config {
 	unsigned sse_comment_ms; /* how often an idle event stream says that it lives */
 	unsigned page_limit_max; /* of `limit` in lists of jobs */
 	enum access_log access_log;
+	bool audit_log;           /* a line for every request that would change something */
+	const char *tokens;       /* path of the file; "": none are in force */
+	const char *hosts;        /* names of this server, comma-separated */
+	const char *cors_origins; /* whose pages may ask, comma-separated; "": nobody's */
 };
 extern const struct http_config http_config_default;
 
@@ -54,6 +59,13 @@ struct http_server;
  */
 int http_server_start(const struct http_config *config, struct engine *engine,
 	struct http_server **ret, struct error *err);
+/*
+ * Read the tokens again; who lost his is cut off at once, nobody else notices. On failure the
+ * old ones stay in force. ERR_BAD_REQUEST, ERR_NOT_FOUND.
+ */
+int http_server_reload(struct http_server *server, struct error *err);
+/* How many tokens are in force. */
+size_t http_server_tokens(const struct http_server *server);
 uint16_t http_server_port(const struct http_server *server);
 /* Requests that have not been answered whole. */
 unsigned http_server_active(const struct http_server *server);

@@ -134,6 +134,10 @@ json_t *definition_to_json(const struct definition *definition);
 int definition_patch(struct definition *definition, const json_t *patch,
 	struct mistakes *mistakes, struct error *err);
 
+/* Put `given` over `labels`; with `null_removes` a null takes a label away. -1: no memory. */
+int labels_merge(json_t *labels, const json_t *given, bool null_removes, const char *pointer,
+	struct mistakes *mistakes);
+
 /* Index of the stage of that name, -1. */
 int definition_find_stage(const struct definition *definition, const char *name);
 

@@ -49,8 +49,4 @@ struct stage_name stage_default_name(const char *use, unsigned nth);
 void limits_parse(const json_t *value, const char *pointer, struct mistakes *mistakes,
 	struct job_limits *to);
 
-/* Put `given` over `labels`; with `null_removes` a null takes a label away. -1: no memory. */
-int labels_merge(json_t *labels, const json_t *given, bool null_removes, const char *pointer,
-	struct mistakes *mistakes);
-
 #endif

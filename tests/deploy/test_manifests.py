@@ -32,6 +32,7 @@ def environment():
 def test_the_image_listens_where_it_says(t):
     env = tree.image_environment()
     tree.variables_are_known(t, env)
+    assert not {"LEAT_INSECURE", "LEAT_TOKENS"} & set(env), "whoever runs the image says who may"
     expect.eq(env["LEAT_LISTEN"], f"0.0.0.0:{tree.instruction('EXPOSE')}", "LEAT_LISTEN and EXPOSE")
     expect.eq(env["LEAT_DATA"], tree.instruction("VOLUME"), "LEAT_DATA and VOLUME")
     for name in ("ENTRYPOINT", "CMD"):
@@ -96,6 +97,26 @@ def test_compose_runs_leat_locked_up_on_its_volume(t):
     expect.eq(named, set(whole["volumes"]), "named volumes")
 
 
+def test_compose_says_that_it_asks_nobody_or_has_tokens(t):
+    """Each of the two starts where the image alone would refuse to."""
+    leat = tree.documents("compose.yaml")[0]["services"]["leat"]["environment"]
+    more = tree.documents("deploy/compose-tokens.yaml")[0]
+    expect.eq((leat["LEAT_INSECURE"], leat["LEAT_HOSTS"]), ("yes", "leat"), "compose.yaml")
+    with_tokens = {**tree.image_environment(), **leat, **more["services"]["leat"]["environment"]}
+    tree.variables_are_known(t, with_tokens)
+    expect.eq(with_tokens["LEAT_INSECURE"], "no", "with tokens")
+    for name, service in more["services"].items():
+        for secret in service["secrets"]:
+            assert secret in more["secrets"], f"{name} has a secret {secret}, which is none"
+    expect.eq(with_tokens["LEAT_TOKENS"], "/run/secrets/leat-tokens", "where compose puts it")
+    config = more["services"]["prometheus"]["command"][0].partition("=")[2]
+    scrape = tree.documents("deploy/prometheus/" + os.path.basename(config))[0]
+    plain = tree.documents("deploy/prometheus/prometheus.yml")[0]
+    shown = scrape["scrape_configs"][0].pop("authorization")
+    expect.eq(shown["credentials_file"], "/run/secrets/leat-prometheus-token", "its token")
+    expect.eq(scrape, plain, "prometheus-token.yml is prometheus.yml with a token")
+
+
 def test_what_compose_mounts_is_there_and_pinned(t):
     services = tree.documents("compose.yaml")[0]["services"]
     for name, service in services.items():
@@ -156,6 +177,11 @@ def test_kubernetes_sets_what_leat_knows(t):
     expect.eq(mount["name"], claim["metadata"]["name"], "the volume")
     expect.eq(mount["mountPath"], environment()["LEAT_DATA"], "LEAT_DATA")
     expect.eq(mount["mountPath"], tree.instruction("VOLUME"), "VOLUME")
+    secrets = {row["name"]: row["secret"]["secretName"] for row in spec["volumes"]}
+    tokens = next(row for row in container["volumeMounts"] if row["name"] == "tokens")
+    expect.eq(secrets, {"tokens": "leat-tokens"}, "the secret that the first lines tell to make")
+    expect.eq(environment()["LEAT_TOKENS"], tokens["mountPath"] + "/tokens", "LEAT_TOKENS")
+    assert "LEAT_INSECURE" not in environment(), "pods of others reach it"
     size = int(re.fullmatch(r"(\d+)Gi", claim["spec"]["resources"]["requests"]["storage"]).group(1))
     assert size << 30 > found["map_size"]["value"], "the disk would be full before leat says 507"
 

@@ -201,7 +201,8 @@ Test(options, every_setting_can_be_given_in_all_three_ways)
 		setting_env_name(setting, env);
 		setting_key_name(setting, key);
 
-		snprintf(line, sizeof(line), "--%s %s", setting->name, value);
+		snprintf(line, sizeof(line), "--%s %s", setting->name,
+			setting->type == SETTING_YES ? "" : value);
 		parse(&call, &serve, line);
 		cr_assert(call.result == 0, "%s: %s", line, call.err.text);
 		cr_assert(call.settings.origins[i].source == SOURCE_FLAG);
@@ -385,8 +386,9 @@ Test(options, help_names_every_setting_of_the_command_with_default_and_variable)
 	for (unsigned i = 0; i < settings_count; i++) {
 		char flag[64], env[SETTING_NAME_SIZE];
 
-		snprintf(flag, sizeof(flag), "--%s=%s", settings_table[i].name,
-			settings_table[i].metavar);
+		snprintf(flag, sizeof(flag),
+			settings_table[i].type == SETTING_YES ? "--%s " : "--%s=%s",
+			settings_table[i].name, settings_table[i].metavar);
 		setting_env_name(&settings_table[i], env);
 		cr_assert(strstr(call.out, flag) != NULL, "%s is missing", flag);
 		cr_assert(strstr(call.out, env) != NULL, "%s is missing", env);

@@ -1,0 +1,48 @@
+#include "cli/exposure.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+
+bool host_is_loopback(const char *host)
+{
+	struct in6_addr in6;
+	struct in_addr in;
+
+	if (inet_pton(AF_INET, host, &in) == 1)
+		return ntohl(in.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, host, &in6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&in6) ||
+		       (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
+	return strcasecmp(host, "localhost") == 0;
+}
+
+int exposure_check(const struct settings *settings, const char *host, struct error *err)
+{
+	if (*settings->tokens != '\0' || host_is_loopback(host))
+		return 0;
+	if (strcmp(settings->insecure, "yes") == 0) {
+		log_warn("insecure",
+			"address=%s hint=\"no tokens are in force: whoever reaches this address "
+			"may do everything\"",
+			host);
+		return 0;
+	}
+	return error_set(err, ERR_BAD_REQUEST,
+		"listen: other machines may reach '%.80s', and without tokens they could do "
+		"everything. Make a token (leat token new --tokens FILE --name ME --scope admin) "
+		"and add --tokens FILE; or listen on 127.0.0.1; or, where something else keeps "
+		"strangers out, add --insecure",
+		host);
+}
+
+void exposure_forbid_cores(const struct settings *settings)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (strcmp(settings->core_dumps, "yes") != 0 && setrlimit(RLIMIT_CORE, &none) < 0)
+		log_warn("core_dumps", "err=\"they cannot be switched off: %m\"");
+}
