@@ -260,6 +260,7 @@ int ledger_lmdb_open(
 	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err)
 {
 	struct ledger_lmdb *lmdb = mem_zalloc(sizeof(*lmdb));
+	int code;
 
 	if (lmdb == NULL)
 		return error_no_memory(err);
@@ -274,7 +275,12 @@ int ledger_lmdb_open(
 		goto failed;
 	}
 	lmdb->lock_fd = lmdb_folder_take(lmdb->dir, err);
-	if (lmdb->lock_fd < 0 || lmdb_env_open(lmdb, &lmdb->env, &lmdb->serial, err) < 0)
+	if (lmdb->lock_fd < 0)
+		goto failed;
+	code = lmdb_make(lmdb->dir);
+	if (code != 0)
+		lmdb_error(lmdb, code, "making it", err);
+	if (code != 0 || lmdb_env_open(lmdb, &lmdb->env, &lmdb->serial, err) < 0)
 		goto failed;
 	*ret = &lmdb->ledger;
 	return 0;

@@ -8,6 +8,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/fault.h"
+
 /* So much of the map may be touched before its pages are let go of. */
 #define TOUCHED_MAX (2u << 20)
 /* With less than that left on the disk, a failed write is taken for its being full. */
@@ -188,19 +190,6 @@ static int fill_lock_file(const char *path)
 	return code == EOPNOTSUPP || code == EINVAL ? 0 : code;
 }
 
-/* A new file's name must outlive a crash, too. */
-static int sync_folder(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = 0;
-
-	if (fd < 0)
-		return errno;
-	if (fsync(fd) != 0)
-		code = errno;
-	close(fd);
-	return code;
-}
-
 /* Where anything stands, every table must: one that is missing has lost its name. */
 static int open_tables(struct lmdb_env *env, MDB_txn *txn, bool *ret_is_new)
 {
@@ -333,6 +322,12 @@ static void keep_from_children(MDB_env *env)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* Tests plant a server that does not sync, to see that it is found out. */
+static unsigned open_flags(void)
+{
+	return MDB_NOTLS | MDB_NORDAHEAD | (fault_planted("no-sync") ? MDB_NOSYNC : 0);
+}
+
 static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 {
 	_auto_free_ char *path = mem_alloc(strlen(lmdb->dir) + sizeof("/data.mdb"));
@@ -341,6 +336,8 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 	if (code != 0)
 		return code;
 	sprintf(path, "%s/data.mdb", lmdb->dir);
+	if (!lmdb_is_made(path)) /* LMDB would make a new one */
+		return ENOENT;
 	code = mdb_env_set_mapsize(env->env, map_size(lmdb, path));
 	if (code == 0)
 		code = mdb_env_set_maxdbs(env->env, TABLE_COUNT);
@@ -348,10 +345,10 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 	if (code == 0)
 		code = fill_lock_file(path);
 	if (code == 0)
-		code = mdb_env_open(env->env, lmdb->dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+		code = mdb_env_open(env->env, lmdb->dir, open_flags(), 0600);
 	if (code == 0)
 		keep_from_children(env->env);
-	return code == 0 ? sync_folder(lmdb->dir) : code;
+	return code;
 }
 
 int lmdb_env_open(

@@ -2,6 +2,7 @@
  * lmdb_internal: what the files of the LMDB ledger share.
  *
  *	lmdb_folder.c   the data folder: whose is it, can it hold a memory map?
+ *	lmdb_make.c     the data file of a new folder
  *	lmdb_env.c      the environment: open, close, tables, how much of the map is resident
  *	ledger_lmdb.c   transactions, and what became of a commit that failed; stat
  *	lmdb_write.c    lmdb_read.c
@@ -205,6 +206,16 @@ void lmdb_format_damage(const struct lmdb_damage *damage, char *ret_text, size_t
 void lmdb_note_damage(struct ledger_lmdb *lmdb, const struct lmdb_damage *damage);
 /* How many values were found damaged. */
 uint64_t lmdb_damaged(struct ledger_lmdb *lmdb);
+
+/* ---- lmdb_make.c ---- */
+
+/* Is there a data file with something in it? */
+bool lmdb_is_made(const char *data_path);
+/* Make the folder's data file, empty, unless there is one. 0, or an error of LMDB's or errno.
+ */
+int lmdb_make(const char *dir);
+/* Names that were made or changed in it outlive a crash. 0, or errno. */
+int lmdb_sync_folder(const char *dir);
 
 /* ---- lmdb_upgrade.c ---- */
 

@@ -2,7 +2,8 @@
 
 A disk that says "synced" has everything that was written before. Of what was written since, it
 may have any sectors of 512 bytes and lack the others, in any order. A write through O_DSYNC is
-there when it has returned. A moment is a place in the recording: the records before it have
+there when it has returned. A file that was renamed has its old or its new name until its folder
+is synced. A moment is a place in the recording: the records before it have
 returned, the one behind it was under way.
 """
 
@@ -11,7 +12,7 @@ import os
 import struct
 
 RECORD = struct.Struct("=IIQ")  # struct record of recordio.c
-WRITE, SYNC, DURABLE_WRITE, MARK = 1, 2, 3, 4
+WRITE, SYNC, DURABLE_WRITE, MARK, RENAME, FOLDER_SYNC = 1, 2, 3, 4, 5, 6
 SECTOR = 512
 
 
@@ -30,8 +31,6 @@ def read(path):
     while at < len(data):
         kind, size, offset = RECORD.unpack_from(data, at)
         at += RECORD.size
-        if kind == SYNC:
-            size = 0
         yield kind, offset, data[at:at + size]
         at += size
 
@@ -39,8 +38,9 @@ def read(path):
 class Image:
     """A file's bytes, which grow as they are written."""
 
-    def __init__(self, data=b""):
+    def __init__(self, data=b"", name="data.mdb.new"):
         self.data = bytearray(data)
+        self.name = name
 
     def write(self, offset, data):
         end = offset + len(data)
@@ -54,8 +54,8 @@ class Image:
             if rng.random() < 0.5:
                 self.write(offset + at, data[at:at + SECTOR])
 
-    def save(self, path):
-        with open(path, "wb") as file:
+    def save(self, folder):
+        with open(os.path.join(folder, self.name), "wb") as file:
             file.write(self.data)
 
 
@@ -68,6 +68,7 @@ class Moments:
         self.at = 0
         self.durable = Image()
         self.pending = []
+        self.names = [self.durable.name]  # that it may have
         self.told = {}
 
     def go(self, moment):
@@ -83,12 +84,16 @@ class Moments:
                 for written in self.pending:
                     self.durable.write(*written)
                 self.pending.clear()
+            elif kind == RENAME:
+                self.names.append("data.mdb")
+            elif kind == FOLDER_SYNC:
+                del self.names[:-1]
             else:
                 self.told = json.loads(data)
 
     def image(self, how, rng):
         """What the disk holds now. `how`: none, all, some, torn (of what is not durable)."""
-        image = Image(self.durable.data)
+        image = Image(self.durable.data, rng.choice(self.names))
         under_way = list(self.pending)
         if self.at < len(self.records) and self.records[self.at][0] in (WRITE, DURABLE_WRITE):
             under_way.append(self.records[self.at][1:])

@@ -1,10 +1,11 @@
 /*
  * recordio: a shim for LD_PRELOAD that writes down what is written to one file.
  *
- * Every pwrite, pwritev, write, writev, fsync and fdatasync on files whose path ends with
- * LEAT_RECORDIO_FILE (default "data.mdb") is done, and then appended to the file LEAT_RECORDIO:
- * a struct record, for writes with the bytes behind it. A write through a descriptor with
- * O_DSYNC is durable when it returns and says so. What fails is not written down.
+ * Every pwrite, pwritev, write, writev, fsync and fdatasync on data.mdb, or on data.mdb.new
+ * before it gets that name, the renaming and the sync of a folder is done, and then appended to
+ * the file LEAT_RECORDIO: a struct record, for writes with the bytes behind it. A write through
+ * a descriptor with O_DSYNC is durable when it returns and says so. What fails is not written
+ * down.
  *
  * Each record is appended by one call, so that tests can put marks of their own in between
  * (recording.py); the order is that of the ends of the calls.
@@ -19,11 +20,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { RECORD_WRITE = 1, RECORD_SYNC = 2, RECORD_DURABLE_WRITE = 3, PARTS_MAX = 64 };
+enum {
+	RECORD_WRITE = 1,
+	RECORD_SYNC = 2,
+	RECORD_DURABLE_WRITE = 3, /* 4 is a mark of the test's */
+	RECORD_RENAME = 5,
+	RECORD_FOLDER_SYNC = 6,
+	PARTS_MAX = 64,
+};
 
 /* The same layout stands in recording.py. */
 struct record {
@@ -32,15 +41,12 @@ struct record {
 };
 
 static int out = -1;
-static const char *file_end = "data.mdb";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void begin(void)
 {
-	const char *path = getenv("LEAT_RECORDIO"), *end = getenv("LEAT_RECORDIO_FILE");
+	const char *path = getenv("LEAT_RECORDIO");
 
-	if (end != NULL && *end != '\0')
-		file_end = end;
 	if (path == NULL)
 		return;
 	out = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -50,18 +56,37 @@ static void begin(void)
 	}
 }
 
+static bool ends_with(const char *path, size_t len, const char *end)
+{
+	size_t end_len = strlen(end);
+
+	return len >= end_len && memcmp(path + len - end_len, end, end_len) == 0;
+}
+
+static bool is_recording(void)
+{
+	pthread_once(&once, begin);
+	return out >= 0;
+}
+
 static bool is_the_file(int fd)
 {
 	char link[64], path[4096];
-	size_t end = strlen(file_end);
 	ssize_t len;
 
-	pthread_once(&once, begin);
-	if (out < 0)
+	if (!is_recording())
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	len = readlink(link, path, sizeof(path));
-	return len >= (ssize_t)end && memcmp(path + len - end, file_end, end) == 0;
+	return len > 0 && (ends_with(path, (size_t)len, "/data.mdb") ||
+				  ends_with(path, (size_t)len, "/data.mdb.new"));
+}
+
+static bool is_folder(int fd)
+{
+	struct stat file;
+
+	return is_recording() && fstat(fd, &file) == 0 && S_ISDIR(file.st_mode);
 }
 
 /* Past our own writev(). A recording with a hole would be worse than none. */
@@ -82,8 +107,7 @@ static void append(const struct record *record, const struct iovec *parts, int c
 		abort();
 }
 
-static ssize_t wrote(
-	int fd, ssize_t done, const struct iovec *parts, int count, int64_t offset)
+static ssize_t wrote(int fd, ssize_t done, const struct iovec *parts, int count, int64_t offset)
 {
 	int saved = errno;
 
@@ -104,11 +128,14 @@ static ssize_t wrote(
 
 static int synced(int fd, int result)
 {
-	static const struct record record = { .kind = RECORD_SYNC };
+	static const struct record sync = { .kind = RECORD_SYNC },
+				   folder = { .kind = RECORD_FOLDER_SYNC };
 	int saved = errno;
 
 	if (result == 0 && is_the_file(fd))
-		append(&record, NULL, 0);
+		append(&sync, NULL, 0);
+	else if (result == 0 && is_folder(fd))
+		append(&folder, NULL, 0);
 	errno = saved;
 	return result;
 }
@@ -161,6 +188,20 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t a
 {
 	REAL(pwritev64);
 	return wrote(fd, real(fd, parts, count, at), parts, count, at);
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+	static const struct record record = { .kind = RECORD_RENAME };
+	int result, saved;
+
+	REAL(rename);
+	result = real(from, to);
+	saved = errno;
+	if (result == 0 && is_recording() && ends_with(to, strlen(to), "/data.mdb"))
+		append(&record, NULL, 0);
+	errno = saved;
+	return result;
 }
 
 EXPORT int fdatasync(int fd)

@@ -61,7 +61,7 @@ class Run:
         """Uploads piece by piece, a source into a sink, jobs that go, stop and change."""
         fed = api.create({"stages": STAGES})
         self.tell(fed=fed.id)
-        doomed = api.create({"stages": ["pass"] and [{"use": "pass"}]})
+        doomed = api.create({"stages": [{"use": "pass"}]})
         self.tell(doomed=doomed.id)
         counted = api.create({"stages": [{"use": "range", "params": {"to": COUNTED}},
                                          {"use": "aggregate", "params": {}}]})
@@ -95,7 +95,7 @@ class Run:
 
     def examine(self, image, told):
         data = tempfile.mkdtemp(prefix="image-", dir=self.folder)
-        image.save(os.path.join(data, "data.mdb"))
+        image.save(data)
         server = self.t.server(data=data)
         api = self.t.client(server)
         try:
@@ -153,9 +153,11 @@ class Run:
 
 
 def losses(records, count, rng):
-    """`count` moments with what the disk did, in order."""
-    moments = sorted(rng.randrange(len(records) + 1) for _ in range(count))
-    return [(moment, rng.choice(HOW)) for moment in moments]
+    """`count` moments with what the disk did, and each of the first ones, in which the folder is
+    made; in order."""
+    first = [(moment, how) for moment in range(10) for how in ("none", "all", "torn")]
+    return first + [(moment, rng.choice(HOW)) for moment in
+                    sorted(rng.randrange(10, len(records) + 1) for _ in range(count))]
 
 
 def power_goes(t, seed, count, env=None):
@@ -165,7 +167,8 @@ def power_goes(t, seed, count, env=None):
     t.note(f"seed {seed}: {recording.sizes(records)}")
     rng = random.Random(seed)
     moments = recording.Moments(records)
-    for moment, how in losses(records, count, rng):
+    todo = losses(records, count, rng)
+    for moment, how in todo:
         moments.go(moment)
         image = moments.image(how, rng)
         try:
@@ -173,7 +176,7 @@ def power_goes(t, seed, count, env=None):
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, before record {moment} of {len(records)}, of what "
                                  f"was not durable {how}; told {moments.told}: {error}") from error
-    return count
+    return len(todo)
 
 
 def images(t):
@@ -190,3 +193,16 @@ def test_the_power_goes(t):
 def test_the_power_goes_in_another_run(t):
     seed = t.settings.seed + 1 if t.settings.seed is not None else 2
     t.note(f"{power_goes(t, seed, images(t))} images opened, complete")
+
+
+@timeout(600)
+def test_a_server_that_does_not_sync_is_found_out(t):
+    """Otherwise the tests above would show nothing."""
+    if not t.settings.sanitizer == "address":
+        t.skip("bugs are planted in the build with -Dfaults=true, which is that with ASan")
+    try:
+        power_goes(t, 3, 60, {"LEAT_FAULT_PLANT": "no-sync"})
+    except AssertionError as error:
+        t.note(f"found: {str(error)[:200]}")
+        return
+    raise AssertionError("60 images of a run without syncs were all complete")
