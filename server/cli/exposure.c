@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "http/socket.h"
 
 bool host_is_loopback(const char *host)
 {
@@ -20,9 +21,24 @@ bool host_is_loopback(const char *host)
 	return strcasecmp(host, "localhost") == 0;
 }
 
-int exposure_check(const struct settings *settings, const char *host, struct error *err)
+/* Where other machines come in; NULL: only this one, through it. */
+static const char *open_address(const struct http_place *place, char *to, size_t size)
 {
-	if (*settings->tokens != '\0' || host_is_loopback(host))
+	if (place->kind == PLACE_UNIX)
+		return NULL;
+	if (place->kind == PLACE_TCP)
+		return host_is_loopback(place->text) ? NULL : place->text;
+	socket_name(place->fd, to, size);
+	return strncmp(to, "unix:", 5) == 0 || host_is_loopback(to) ? NULL : to;
+}
+
+static int check_place(
+	const struct settings *settings, const struct http_place *place, struct error *err)
+{
+	char name[PLACE_TEXT_SIZE + 8];
+	const char *host = open_address(place, name, sizeof(name));
+
+	if (host == NULL)
 		return 0;
 	if (strcmp(settings->insecure, "yes") == 0) {
 		log_warn("insecure",
@@ -37,6 +53,20 @@ int exposure_check(const struct settings *settings, const char *host, struct err
 		"and add --tokens FILE; or listen on 127.0.0.1; or, where something else keeps "
 		"strangers out, add --insecure",
 		host);
+}
+
+int exposure_check(
+	const struct settings *settings, const struct places *places, struct error *err)
+{
+	bool certified = *settings->tls_client_ca != '\0' &&
+			 strcmp(settings->tls_client, "required") == 0;
+
+	if (*settings->tokens != '\0' || certified)
+		return 0;
+	for (unsigned at = 0; at < places->count; at++)
+		if (check_place(settings, &places->all[at], err) < 0)
+			return -1;
+	return 0;
 }
 
 void exposure_forbid_cores(const struct settings *settings)

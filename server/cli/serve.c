@@ -21,7 +21,8 @@
 #include "base/role.h"
 #include "cli/command.h"
 #include "cli/exposure.h"
-#include "cli/listen.h"
+#include "cli/notify.h"
+#include "cli/places.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
@@ -33,7 +34,7 @@
 struct serve {
 	struct settings settings;
 	struct http_config http_config;
-	char host[LISTEN_HOST_SIZE];
+	struct places places;
 
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup;
@@ -89,6 +90,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 	log_info("signal", "name=%s hint=\"%s\"", number == SIGTERM ? "SIGTERM" : "SIGINT",
 		drain_ms > 0 ? "another one ends it at once" : "");
+	notify_stopping();
 	if (serve->asked == 1)
 		serve->deadline_ns = clock_mono_ns() + drain_ms * NS_PER_MS;
 	if (serve->drained)
@@ -105,11 +107,13 @@ static void on_reload(uv_signal_t *handle, int number)
 
 	if (serve->http == NULL || serve->ended)
 		return;
+	notify_reloading();
 	if (http_server_reload(serve->http, &err) == 0)
 		log_info("reloaded", "tokens=%zu", http_server_tokens(serve->http));
 	else
 		log_error("not_reloaded", "err=\"%s\" hint=\"what was in force still is\"",
 			err.text);
+	notify_ready();
 }
 
 /* ---- start ---- */
@@ -175,9 +179,16 @@ static bool close_all(struct serve *serve)
 
 static void say_listening(const struct serve *serve)
 {
-	log_info("listening", "address=%s port=%u data=%s pid=%ld version=%s", serve->host,
-		http_server_port(serve->http), serve->settings.data, (long)getpid(),
-		LEAT_VERSION);
+	struct http_listening at;
+
+	for (unsigned i = 0; http_server_listening(serve->http, i, &at); i++)
+		/* A Unix socket has no port, and a pair without a value is left out. */
+		log_info("listening",
+			at.is_unix
+				? "address=%s port=%.0u data=%s pid=%ld version=%s tls=%s handed=%s"
+				: "address=%s port=%u data=%s pid=%ld version=%s tls=%s handed=%s",
+			at.address, at.port, serve->settings.data, (long)getpid(), LEAT_VERSION,
+			at.tls ? "yes" : "", at.handed ? "yes" : "");
 }
 
 static int serve_until_told(struct serve *serve)
@@ -200,6 +211,7 @@ static int serve_until_told(struct serve *serve)
 		 * a thread; whoever reads the line below may send one. */
 		uv_run(&serve->loop, UV_RUN_NOWAIT);
 		say_listening(serve);
+		notify_ready();
 		uv_run(&serve->loop, UV_RUN_DEFAULT);
 	}
 	if (!close_all(serve)) {
@@ -220,13 +232,11 @@ static enum access_log access_log_of(const char *word)
 	return strcmp(word, "errors") == 0 ? ACCESS_ERRORS : ACCESS_OFF;
 }
 
-static int take_listen(struct serve *serve, struct error *err)
+static int take_http(struct serve *serve, struct error *err)
 {
 	const struct settings *settings = &serve->settings;
-	struct error why;
 
 	serve->http_config = settings->http;
-	serve->http_config.address = serve->host;
 	serve->http_config.idle_timeout_s =
 		(unsigned)((settings->idle_timeout_ms + 999) / 1000);
 	serve->http_config.ratio_max = (double)settings->ratio_max;
@@ -235,9 +245,12 @@ static int take_listen(struct serve *serve, struct error *err)
 	serve->http_config.tokens = settings->tokens;
 	serve->http_config.hosts = settings->hosts;
 	serve->http_config.cors_origins = settings->cors_origins;
-	if (listen_parse(settings->listen, serve->host, &serve->http_config.port, &why) < 0)
-		return error_set(err, ERR_BAD_REQUEST, "listen: %s", why.text);
-	return exposure_check(settings, serve->host, err);
+	if (places_init(&serve->places, settings, err) < 0 ||
+		places_tls(settings, &serve->http_config.tls, err) < 0)
+		return -1;
+	serve->http_config.places = serve->places.all;
+	serve->http_config.place_count = serve->places.count;
+	return exposure_check(settings, &serve->places, err);
 }
 
 int command_serve(int argc, char **argv)
@@ -262,7 +275,7 @@ int command_serve(int argc, char **argv)
 		return code;
 	settings_warn_unknown_env();
 	exposure_forbid_cores(&serve.settings);
-	if (take_listen(&serve, &err) < 0)
+	if (take_http(&serve, &err) < 0)
 		code = command_fail("leat serve", &err, EXIT_USAGE);
 	else
 		code = serve_until_told(&serve);

@@ -60,8 +60,6 @@ static void folders_clear(struct folders *folders)
 
 int settings_init(struct settings *settings, enum setting_command command, struct error *err)
 {
-	char listen[64];
-
 	*settings = (struct settings){
 		.map_bytes = 64ull << 30,
 		.drain_ms = 10000,
@@ -71,9 +69,14 @@ int settings_init(struct settings *settings, enum setting_command command, struc
 		.ratio_max = (uint64_t)http_config_default.ratio_max,
 	};
 	settings->engine.rules = definition_rules_default;
-	snprintf(listen, sizeof(listen), "%s:%u", http_config_default.address,
-		http_config_default.port);
-	settings->listen = mem_strdup(listen);
+	settings->listen = mem_strdup(PLACE_DEFAULT);
+	settings->unix_mode = mem_strdup("0600");
+	settings->unix_group = mem_strdup("");
+	settings->unix_users = mem_strdup("");
+	settings->tls_cert = mem_strdup("");
+	settings->tls_key = mem_strdup("");
+	settings->tls_client_ca = mem_strdup("");
+	settings->tls_client = mem_strdup("required");
 	settings->data = mem_strdup("./var");
 	settings->stages_d = mem_strdup("");
 	settings->log = mem_strdup("text");
@@ -90,7 +93,10 @@ int settings_init(struct settings *settings, enum setting_command command, struc
 		settings->access_log != NULL && settings->audit_log != NULL &&
 		settings->tokens != NULL && settings->hosts != NULL &&
 		settings->cors_origins != NULL && settings->insecure != NULL &&
-		settings->core_dumps != NULL)
+		settings->core_dumps != NULL && settings->unix_mode != NULL &&
+		settings->unix_group != NULL && settings->unix_users != NULL &&
+		settings->tls_cert != NULL && settings->tls_key != NULL &&
+		settings->tls_client_ca != NULL && settings->tls_client != NULL)
 		return 0;
 	settings_done(settings);
 	return error_no_memory(err);
@@ -110,6 +116,13 @@ void settings_done(struct settings *settings)
 	mem_free(settings->cors_origins);
 	mem_free(settings->insecure);
 	mem_free(settings->core_dumps);
+	mem_free(settings->unix_mode);
+	mem_free(settings->unix_group);
+	mem_free(settings->unix_users);
+	mem_free(settings->tls_cert);
+	mem_free(settings->tls_key);
+	mem_free(settings->tls_client_ca);
+	mem_free(settings->tls_client);
 	folders_clear(&settings->stages);
 	folders_clear(&settings->stages_isolated);
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)

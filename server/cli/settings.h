@@ -68,10 +68,12 @@ struct settings {
 		char *items[FOLDERS_MAX];
 	} stages, stages_isolated;
 	char *stages_d; /* "": none */
+	char *unix_mode, *unix_group, *unix_users;
+	char *tls_cert, *tls_key, *tls_client_ca, *tls_client; /* "": none */
 	uint64_t map_bytes, drain_ms, idle_timeout_ms, ratio_max;
 	char *log, *log_level, *access_log, *audit_log;
 	struct engine_config engine;
-	struct http_config http; /* without address and port: cli/listen.h */
+	struct http_config http; /* without its places: cli/places.h */
 	struct setting_origin {
 		enum setting_source source;
 		char *from; /* "--item-max", "LEAT_ITEM_MAX", "leat.json: /item_max"; NULL:

@@ -26,7 +26,8 @@
 
 const struct setting settings_table[] = {
 	{ "listen", PLACE, "HOST:PORT",
-		"address to listen on, as in 127.0.0.1:8080 or [::1]:8080; port 0 takes a free one",
+		"address to listen on, as in 127.0.0.1:8080 or [::1]:8080; port 0 takes a free one; "
+		"unix:/PATH for a Unix socket; several with commas between them",
 		SETTING_TEXT, FOR_SERVE, FIELD(listen) },
 	{ "tokens", PLACE, "FILE",
 		"who may do what, made by leat token; read again on SIGHUP. Without it whoever "
@@ -35,6 +36,21 @@ const struct setting settings_table[] = {
 	{ "insecure", PLACE, "WORD",
 		"listen where other machines come in although there are no tokens", SETTING_YES,
 		FOR_SERVE, FIELD(insecure), .choices = "no|yes" },
+	{ "tls-cert", PLACE, "FILE",
+		"certificate with its chain in PEM: TCP speaks TLS then; read again on SIGHUP",
+		SETTING_TEXT, FOR_SERVE, FIELD(tls_cert) },
+	{ "tls-key", PLACE, "FILE", "its private key in PEM, without a passphrase",
+		SETTING_TEXT, FOR_SERVE, FIELD(tls_key) },
+	{ "tls-client-ca", PLACE, "FILE",
+		"ask clients for certificates that these authorities (PEM) have signed",
+		SETTING_TEXT, FOR_SERVE, FIELD(tls_client_ca) },
+	{ "tls-client", PLACE, "HOW",
+		"with tls-client-ca: must a client have a certificate? required or optional",
+		SETTING_CHOICE, FOR_SERVE, FIELD(tls_client), .choices = "required|optional" },
+	{ "unix-mode", PLACE, "MODE", "mode of the Unix socket", SETTING_TEXT, FOR_SERVE,
+		FIELD(unix_mode) },
+	{ "unix-group", PLACE, "GROUP", "group of the Unix socket, a name or a number",
+		SETTING_TEXT, FOR_SERVE, FIELD(unix_group) },
 	{ "data", PLACE, "DIR",
 		"folder of the ledger, made if it is not there; not on a network file system",
 		SETTING_TEXT, FOR_SERVE, FIELD(data) },

@@ -1,13 +1,16 @@
 #include "http/access.h"
 
 #include <netdb.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "http/caller.h"
 #include "http/internal.h"
+#include "http/listener.h"
 
 /* What is gone when the request is over. */
 struct access {
@@ -23,12 +26,15 @@ static socklen_t size_of(const struct sockaddr *address)
 
 static void name_client(const struct request *request, char *ret, size_t size)
 {
+	const struct caller *caller = caller_of(request->connection);
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	if (info == NULL || info->client_addr == NULL ||
-		getnameinfo(info->client_addr, size_of(info->client_addr), ret, (socklen_t)size,
-			NULL, 0, NI_NUMERICHOST) != 0)
+	if (caller != NULL && caller->listener->is_unix)
+		snprintf(ret, size, "unix:uid=%ld", (long)(int)caller->uid);
+	else if (info == NULL || info->client_addr == NULL ||
+		 getnameinfo(info->client_addr, size_of(info->client_addr), ret,
+			 (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
 		ret[0] = '\0';
 }
 

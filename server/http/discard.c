@@ -1,9 +1,8 @@
 #include "http/discard.h"
 
-#include <sys/socket.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
+#include "http/caller.h"
 #include "http/internal.h"
 #include "http/request.h"
 
@@ -14,26 +13,6 @@ static enum MHD_Result add_header(
 	void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	return buf_printf(arg, "%s: %s\r\n", key, value) < 0 ? MHD_NO : MHD_YES;
-}
-
-static int socket_of(const struct request *request)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	return info == NULL ? -1 : info->connect_fd;
-}
-
-/* A few hundred bytes into a socket that nothing was sent on: they fit, or it is dead. */
-static bool send_all(struct request *request, const struct buf *bytes)
-{
-	int fd = socket_of(request);
-
-	if (send(fd, bytes->data, bytes->len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-		(ssize_t)bytes->len)
-		return false;
-	shutdown(fd, SHUT_WR);
-	return true;
 }
 
 static bool reply_past(struct request *request)
@@ -51,7 +30,7 @@ static bool reply_past(struct request *request)
 		MHD_get_response_headers(request->response, add_header, &bytes);
 	sent = sent && buf_append_str(&bytes, "\r\n") == 0 &&
 	       buf_append(&bytes, request->text, request->text_len) == 0 &&
-	       send_all(request, &bytes);
+	       caller_send_last(request->connection, bytes.data, bytes.len);
 	buf_done(&bytes);
 	return sent;
 }
@@ -104,7 +83,7 @@ bool discard_is_late(struct request *request, uint64_t now_ns)
 void discard_in_time(struct request *request, uint64_t now_ns)
 {
 	if (is_over(request, now_ns))
-		shutdown(socket_of(request), SHUT_RDWR); /* the library notices and ends it */
+		caller_cut(request->connection); /* the library notices and ends it */
 	else if (!request->early)
 		request->early = reply_past(request);
 }

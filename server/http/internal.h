@@ -13,8 +13,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "engine/split.h"
+#include "http/caller.h"
+#include "http/listener.h"
 #include "http/peers.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "http/traffic.h"
 
 struct hub;
@@ -25,10 +28,10 @@ struct http_server {
 	struct http_config config;
 	struct engine *engine;
 	uv_loop_t *loop;
-	struct MHD_Daemon *daemon;
-	int listener;
-	uint16_t port;
-	uv_poll_t poll; /* libmicrohttpd's epoll descriptor */
+	struct listener listeners[PLACES_MAX];
+	unsigned listener_count;
+	struct callers callers;
+	struct tls *tls; /* NULL: none */
 	uv_prepare_t
 		prepare; /* before the loop sleeps: what was resumed runs, timeouts are asked */
 	uv_timer_t timer; /* libmicrohttpd's next timeout */

@@ -162,14 +162,6 @@ void peer_free(struct peer *peer)
 	mem_free(peer);
 }
 
-struct peer *peer_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		ask(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info == NULL ? NULL : info->socket_context;
-}
-
 void peer_busy(struct peer *peer)
 {
 	if (peer != NULL)

@@ -62,8 +62,6 @@ void peers_write(const struct peers *peers, struct exposition *to);
 /* A connection begins; NULL without memory, and then it ends. */
 struct peer *peer_new(struct peers *peers, struct MHD_Connection *connection);
 void peer_free(struct peer *peer);
-/* Of a connection; NULL: there was no memory for it. */
-struct peer *peer_of(struct MHD_Connection *connection);
 
 /* The head of a request is there; that request is over. */
 void peer_busy(struct peer *peer);

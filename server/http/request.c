@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/access.h"
+#include "http/caller.h"
 #include "http/discard.h"
 #include "http/guard.h"
 #include "http/internal.h"
@@ -85,7 +86,7 @@ struct request *request_new(
 	}
 	request->server = server;
 	request->connection = connection;
-	request->peer = peer_of(connection);
+	request->peer = caller_of(connection)->peer;
 	request->principal = principal_ref(server->anonymous);
 	request->refs = 1;
 	request->began_ns = clock_mono_ns();

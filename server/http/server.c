@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/role.h"
+#include "http/caller.h"
 #include "http/events.h"
 #include "http/guard.h"
 #include "http/internal.h"
@@ -22,8 +22,6 @@
 #define RUNS_MAX    64 /* of the library at once, before others on the loop have their turn */
 
 const struct http_config http_config_default = {
-	.address = "127.0.0.1",
-	.port = 8080,
 	.connections_max = 16384,
 	.connection_memory = 64 << 10,
 	.head_max = 32 << 10,
@@ -45,13 +43,28 @@ const struct http_config http_config_default = {
 
 /* ---- what the library calls ---- */
 
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		caller_begin(arg, connection, context);
+	else
+		caller_end(context);
+}
+
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
-	struct request *request = request_new(arg, connection, target);
+	struct request *request;
+	struct caller *caller = caller_of(connection);
 	char *query = strchr(target, '?');
+
+	if (caller == NULL)
+		return NULL;
+	caller_speaks(caller);
 
 	/* We read the query ourselves. The library would too, and where a thousand parameters
 	 * do not fit into its memory, 0.9.75 forgets the connection without a word. */
+	request = request_new(arg, connection, target);
 	if (query != NULL)
 		query[1] = '\0';
 	return request;
@@ -73,19 +86,6 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	if (*state != NULL)
 		request_end(*state);
 	*state = NULL;
-}
-
-static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
-	enum MHD_ConnectionNotificationCode what)
-{
-	struct http_server *server = arg;
-
-	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = peer_new(&server->peers, connection);
-	} else {
-		peer_free(*context);
-		*context = NULL;
-	}
 }
 
 /* Decoding is the router's; the library has nothing to decode. */
@@ -121,10 +121,15 @@ static void on_library_timeout(uv_timer_t *timer)
 /* The library says when it wants to be called at the latest; an earlier call does no harm. */
 static void arm_timer(struct http_server *server)
 {
-	MHD_UNSIGNED_LONG_LONG wait_ms;
+	MHD_UNSIGNED_LONG_LONG wait_ms = UINT64_MAX, one_ms;
 	uint64_t due_ms;
 
-	if (server->stopping || MHD_get_timeout(server->daemon, &wait_ms) != MHD_YES)
+	if (server->stopping)
+		return;
+	for (unsigned at = 0; at < server->listener_count; at++)
+		if (MHD_get_timeout(server->listeners[at].daemon, &one_ms) == MHD_YES)
+			wait_ms = MIN(wait_ms, one_ms);
+	if (wait_ms == UINT64_MAX)
 		return;
 	due_ms = uv_now(server->loop) + wait_ms;
 	if (uv_is_active((uv_handle_t *)&server->timer) && server->timer_due_ms <= due_ms)
@@ -133,19 +138,28 @@ static void arm_timer(struct http_server *server)
 	uv_timer_start(&server->timer, on_library_timeout, wait_ms, 0);
 }
 
+static void run_once(struct http_server *server)
+{
+	for (unsigned at = 0; at < server->listener_count; at++)
+		MHD_run(server->listeners[at].daemon);
+}
+
 static void run(struct http_server *server)
 {
 	unsigned runs = 0;
 
 	do {
 		server->kicked = false;
-		MHD_run(server->daemon);
+		run_once(server);
 	} while (server->kicked && ++runs < RUNS_MAX && !server->stopping);
+	callers_park(&server->callers);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-	run(poll->data);
+	const struct listener *listener = poll->data;
+
+	run(listener->server);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -188,8 +202,8 @@ static bool is_torn(const struct request *request)
 {
 	int waiting = 0;
 
-	return !request->finished && ioctl(socket_of(request), FIONREAD, &waiting) == 0 &&
-	       waiting == 0;
+	return !request->finished && !caller_has_pending(caller_of(request->connection)) &&
+	       ioctl(socket_of(request), FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
 /*
@@ -208,7 +222,7 @@ static void look_for_vanished(struct http_server *server)
 		if (request->suspended)
 			request_vanish(request);
 		else if (is_torn(request))
-			shutdown(socket_of(request), SHUT_RDWR);
+			caller_cut(request->connection);
 	}
 }
 
@@ -220,6 +234,7 @@ static void on_tick(uv_timer_t *timer)
 	LIST_EACH(&server->requests, link)
 	request_tick(LIST_ENTRY(link, struct request, link), now_ns);
 	peers_tick(&server->peers, now_ns);
+	callers_tick(&server->callers, server->config.idle_timeout_s * NS_PER_S, now_ns);
 	if (++server->ticks % TICKS_ALIVE == 0)
 		look_for_vanished(server);
 }
@@ -248,37 +263,54 @@ static unsigned bound_peers(struct http_server *server)
 	return limit + PEERS_SPARE;
 }
 
-static int start_daemon(struct http_server *server, struct error *err)
+static int start_daemon(struct listener *listener, unsigned limit, struct error *err)
+{
+	struct http_server *server = listener->server;
+	const struct http_config *config = &server->config;
+	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+
+	listener->tls = server->tls != NULL && !listener->is_unix;
+	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+						    MHD_USE_ERROR_LOG |
+						    (listener->tls ? MHD_USE_TLS : 0),
+		0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+		MHD_OPTION_LISTEN_SOCKET, listener->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, config->connection_memory,
+		MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_URI_LOG_CALLBACK,
+		on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_ARRAY, listener->tls ? tls_daemon_options : none, MHD_OPTION_END);
+	if (listener->daemon == NULL)
+		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
+	return 0;
+}
+
+static int start_listeners(struct http_server *server, struct error *err)
 {
 	const struct http_config *config = &server->config;
 	unsigned limit = bound_peers(server);
 
-	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
-		MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_CONNECTION_LIMIT, limit,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, config->connection_memory,
-		MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
-	if (server->daemon == NULL)
-		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
+	for (unsigned at = 0; at < config->place_count; at++) {
+		struct listener *listener = &server->listeners[at];
+
+		if (listener_open(listener, server, &config->places[at], err) < 0)
+			return -1;
+		server->listener_count++;
+		if (start_daemon(listener, limit, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
 static void start_handles(struct http_server *server)
 {
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-
-	uv_poll_init(server->loop, &server->poll, info->epoll_fd);
+	for (unsigned at = 0; at < server->listener_count; at++)
+		listener_watch(&server->listeners[at], server->loop, on_readable);
 	uv_prepare_init(server->loop, &server->prepare);
 	uv_timer_init(server->loop, &server->timer);
 	uv_timer_init(server->loop, &server->tick);
-	server->poll.data = server->prepare.data = server->timer.data = server->tick.data =
-		server;
-	uv_poll_start(&server->poll, UV_READABLE, on_readable);
+	server->prepare.data = server->timer.data = server->tick.data = server;
 	uv_prepare_start(&server->prepare, on_prepare);
 	uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);
 }
@@ -297,22 +329,22 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	list_init(&server->requests);
 	if (guard_open(server, err) < 0)
 		goto failed;
+	callers_init(&server->callers);
 	if (traffic_init(&server->traffic, http_routes, http_route_count) < 0) {
 		error_no_memory(err);
 		goto failed;
 	}
 	if (json_check_new(&server->check, err) < 0 || hub_new(server, &server->hub, err) < 0 ||
-		socket_listen(config->address, config->port, &server->listener, &server->port,
-			err) < 0)
+		(config->tls.cert != NULL && tls_new(&config->tls, &server->tls, err) < 0) ||
+		start_listeners(server, err) < 0)
 		goto failed;
-	if (start_daemon(server, err) < 0) {
-		close(server->listener);
-		goto failed;
-	}
 	start_handles(server);
 	*ret = server;
 	return 0;
 failed:
+	for (unsigned at = 0; at < server->listener_count; at++)
+		listener_stop(&server->listeners[at]);
+	tls_free(server->tls);
 	hub_free(server->hub);
 	json_check_free(server->check);
 	traffic_done(&server->traffic);
@@ -324,6 +356,8 @@ failed:
 int http_server_reload(struct http_server *server, struct error *err)
 {
 	assert_on(ROLE_LOOP);
+	if (server->tls != NULL && tls_reload(server->tls, err) < 0)
+		return -1;
 	return guard_reload(server, err);
 }
 
@@ -332,9 +366,16 @@ size_t http_server_tokens(const struct http_server *server)
 	return server->tokens == NULL ? 0 : server->tokens->count;
 }
 
-uint16_t http_server_port(const struct http_server *server)
+bool http_server_listening(
+	const struct http_server *server, unsigned at, struct http_listening *ret)
 {
-	return server->port;
+	const struct listener *listener = &server->listeners[at];
+
+	if (at >= server->listener_count)
+		return false;
+	*ret = (struct http_listening){ listener->name, listener->port, listener->is_unix,
+		listener->tls, listener->handed };
+	return true;
 }
 
 unsigned http_server_active(const struct http_server *server)
@@ -346,15 +387,12 @@ unsigned http_server_active(const struct http_server *server)
 
 void http_server_quiesce(struct http_server *server)
 {
-	int listener;
-
 	assert_on(ROLE_LOOP);
 	if (server->quiesced)
 		return;
 	server->quiesced = true;
-	listener = MHD_quiesce_daemon(server->daemon);
-	if (listener >= 0)
-		close(listener);
+	for (unsigned at = 0; at < server->listener_count; at++)
+		listener_quiesce(&server->listeners[at]);
 	LIST_EACH(&server->requests, link)
 	{
 		struct request *request = LIST_ENTRY(link, struct request, link);
@@ -367,7 +405,9 @@ void http_server_quiesce(struct http_server *server)
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct http_server *server = handle->data;
+	struct http_server *server = handle->type == UV_POLL
+					     ? ((struct listener *)handle->data)->server
+					     : handle->data;
 
 	if (--server->closing > 0)
 		return;
@@ -385,28 +425,31 @@ static void resume_all(struct http_server *server)
 		request->gone = true;
 		request_go_on(request);
 	}
-	MHD_run(server->daemon);
+	callers_wake(&server->callers);
+	run_once(server);
 	LIST_EACH(&server->requests, link)
 	assert(!LIST_ENTRY(link, struct request, link)->suspended);
 }
 
 void http_server_stop(struct http_server *server)
 {
-	uv_handle_t *const handles[] = { (uv_handle_t *)&server->poll,
-		(uv_handle_t *)&server->prepare, (uv_handle_t *)&server->timer,
-		(uv_handle_t *)&server->tick };
+	uv_handle_t *const handles[] = { (uv_handle_t *)&server->prepare,
+		(uv_handle_t *)&server->timer, (uv_handle_t *)&server->tick };
 
 	assert_on(ROLE_LOOP);
 	http_server_quiesce(server);
 	server->stopping = true;
 	resume_all(server);
-	uv_poll_stop(&server->poll);
-	MHD_stop_daemon(server->daemon);
+	for (unsigned at = 0; at < server->listener_count; at++)
+		listener_stop(&server->listeners[at]);
 	assert(list_empty(&server->requests));
 	hub_free(server->hub);
 	json_check_free(server->check);
 	traffic_done(&server->traffic);
-	server->closing = ARRAY_SIZE(handles);
+	tls_free(TAKE(server->tls));
+	server->closing = ARRAY_SIZE(handles) + server->listener_count;
 	for (size_t at = 0; at < ARRAY_SIZE(handles); at++)
 		uv_close(handles[at], on_closed);
+	for (unsigned at = 0; at < server->listener_count; at++)
+		uv_close((uv_handle_t *)&server->listeners[at].poll, on_closed);
 }

@@ -22,13 +22,15 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "http/place.h"
 
 /* Which requests get a line in the log when they are over. */
 enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
 
 struct http_config {
-	const char *address;              /* "127.0.0.1", "::", "localhost" */
-	uint16_t port;                    /* 0: any free one, see http_server_port() */
+	const struct http_place *places;  /* borrowed by http_server_start() */
+	unsigned place_count;             /* 1 to PLACES_MAX */
+	struct tls_config tls;            /* of the TCP sockets among them; borrowed likewise */
 	unsigned connections_max;         /* the descriptors for them are asked of the system */
 	unsigned connections_per_address; /* 0: half of connections_max, but at least 256 */
 	size_t connection_memory;         /* bytes; a piece of a body is at most half of it */
@@ -60,13 +62,20 @@ struct http_server;
 int http_server_start(const struct http_config *config, struct engine *engine,
 	struct http_server **ret, struct error *err);
 /*
- * Read the tokens again; who lost his is cut off at once, nobody else notices. On failure the
- * old ones stay in force. ERR_BAD_REQUEST, ERR_NOT_FOUND.
+ * Read certificates and tokens again; who lost his token is cut off at once, nobody else
+ * notices. On failure what was in force stays. ERR_BAD_REQUEST, ERR_NOT_FOUND.
  */
 int http_server_reload(struct http_server *server, struct error *err);
 /* How many tokens are in force. */
 size_t http_server_tokens(const struct http_server *server);
-uint16_t http_server_port(const struct http_server *server);
+/* Where it listens, one after the other; false: there are no more. */
+struct http_listening {
+	const char *address; /* "127.0.0.1", "unix:/run/leat.sock" */
+	uint16_t port;
+	bool is_unix, tls, handed;
+};
+bool http_server_listening(
+	const struct http_server *server, unsigned at, struct http_listening *ret);
 /* Requests that have not been answered whole. */
 unsigned http_server_active(const struct http_server *server);
 /* Accept no more, end followers, refuse uploads that wait; other replies go on. */

@@ -1,12 +1,14 @@
 #include "http/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -43,18 +45,29 @@ static int bind_and_listen(int fd, const struct addrinfo *to)
 	return 0;
 }
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+static socklen_t address_of(int fd, union address *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	*ret = (union address){ .un = { .sun_family = AF_UNSPEC } };
+	return getsockname(fd, &ret->any, &len) < 0 ? 0 : len;
+}
+
 static uint16_t port_of(int fd)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} at = { .in6 = { 0 } };
-	socklen_t len = sizeof(at);
+	union address at;
 
-	if (getsockname(fd, &at.any, &len) < 0)
-		return 0;
-	return ntohs(at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
+	address_of(fd, &at);
+	return at.any.sa_family == AF_INET6  ? ntohs(at.in6.sin6_port)
+	       : at.any.sa_family == AF_INET ? ntohs(at.in.sin_port)
+					     : 0;
 }
 
 int socket_listen(
@@ -82,6 +95,51 @@ int socket_listen(
 	*ret_fd = fd;
 	*ret_port = port_of(fd);
 	return 0;
+}
+
+/* ---- sockets that others have opened ---- */
+
+static int option_of(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+int socket_take_handed(int fd, bool *ret_unix, uint16_t *ret_port, struct error *err)
+{
+	int family = option_of(fd, SO_DOMAIN);
+
+	if (option_of(fd, SO_ACCEPTCONN) != 1 || option_of(fd, SO_TYPE) != SOCK_STREAM ||
+		(family != AF_INET && family != AF_INET6 && family != AF_UNIX))
+		return error_set(err, ERR_BAD_REQUEST,
+			"descriptor %d, which was handed over, is no listening stream socket",
+			fd);
+	/* The flag that it does not block is shared with who holds it, who only holds it. */
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+		fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return error_set(err, ERR_INTERNAL, "descriptor %d cannot be set up: %s", fd,
+			strerror(errno));
+	*ret_unix = family == AF_UNIX;
+	*ret_port = port_of(fd);
+	return 0;
+}
+
+void socket_name(int fd, char *ret, size_t size)
+{
+	char host[NI_MAXHOST];
+	union address at;
+	socklen_t len = address_of(fd, &at);
+
+	if (len == 0 ||
+		(at.any.sa_family != AF_UNIX && getnameinfo(&at.any, len, host, sizeof(host),
+							NULL, 0, NI_NUMERICHOST) != 0))
+		snprintf(ret, size, "?");
+	else if (at.any.sa_family == AF_UNIX)
+		snprintf(ret, size, "unix:%.*s", (int)sizeof(at.un.sun_path), at.un.sun_path);
+	else
+		snprintf(ret, size, "%s", host);
 }
 
 unsigned socket_reserve(unsigned connections)
