@@ -2,9 +2,14 @@
 
 #ifdef LEAT_FAULTS
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct counter {
 	atomic_long count;
@@ -15,7 +20,33 @@ struct counter {
 static struct counter counters[FAULT_KINDS];
 static const char *planted;
 
+static struct {
+	char crash[64]; /* the point to end at; "": none */
+	long nth;
+	atomic_long passed;
+	int list; /* where points are written down; -1: nowhere */
+} points = { .list = -1 };
+
 static const char *const variables[FAULT_KINDS] = { [FAULT_ALLOC] = "LEAT_FAULT_ALLOC" };
+
+/* "name" or "name:n" */
+static void read_crash(const char *value)
+{
+	const char *colon = strchrnul(value, ':');
+
+	snprintf(points.crash, sizeof(points.crash), "%.*s", (int)(colon - value), value);
+	points.nth = *colon == ':' ? atol(colon + 1) : 1;
+}
+
+static void init_points(void)
+{
+	const char *crash = getenv("LEAT_FAULT_CRASH"), *list = getenv("LEAT_FAULT_POINTS");
+
+	if (crash != NULL)
+		read_crash(crash);
+	if (list != NULL)
+		points.list = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
 
 void fault_init(void)
 {
@@ -26,6 +57,7 @@ void fault_init(void)
 			fault_arm(kind, atol(value), strchr(value, '+') != NULL);
 	}
 	planted = getenv("LEAT_FAULT_PLANT");
+	init_points();
 }
 
 void fault_arm(enum fault_kind kind, long nth, bool onwards)
@@ -52,6 +84,28 @@ bool fault_hit(enum fault_kind kind)
 bool fault_planted(const char *name)
 {
 	return planted != NULL && strcmp(planted, name) == 0;
+}
+
+/* A line is one write, so those of several threads and processes do not mix. */
+static void write_down(const char *name)
+{
+	char line[80];
+	int len = snprintf(line, sizeof(line), "%s\n", name);
+
+	if (write(points.list, line, (size_t)len) != len)
+		abort();
+}
+
+void fault_point(const char *name)
+{
+	int saved = errno;
+
+	if (points.list >= 0)
+		write_down(name);
+	if (points.crash[0] != '\0' && strcmp(points.crash, name) == 0 &&
+		atomic_fetch_add(&points.passed, 1) + 1 == points.nth)
+		raise(SIGKILL);
+	errno = saved;
 }
 
 #endif

@@ -3,8 +3,11 @@
  *
  * In a build with -Dfaults=true the environment arms them at start: LEAT_FAULT_ALLOC=7 fails
  * the seventh counted allocation, LEAT_FAULT_ALLOC=7+ that one and all that follow,
- * LEAT_FAULT_PLANT=name switches a planted bug on (tests/selftest). In every other build
- * fault_hit() and fault_planted() are the constant false and cost nothing.
+ * LEAT_FAULT_PLANT=name switches a planted bug on (tests/selftest). FAULT_POINT("name") is a
+ * crash point, a step between two changes of what is stored or told: LEAT_FAULT_CRASH=name:n
+ * ends the process by SIGKILL as it passes there the n-th time (without a number: the first),
+ * LEAT_FAULT_POINTS=FILE gets a line for every passing. In every other build fault_hit() and
+ * fault_planted() are the constant false, a crash point is nothing, and none costs anything.
  */
 #ifndef LEAT_BASE_FAULT_H
 #define LEAT_BASE_FAULT_H
@@ -23,10 +26,13 @@ long fault_count(enum fault_kind kind);
 bool fault_hit(enum fault_kind kind);
 /* Is the planted bug of that name switched on? */
 bool fault_planted(const char *name);
+void fault_point(const char *name);
+#define FAULT_POINT(name) fault_point(name)
 #else
 #define fault_init()        ((void)0)
 #define fault_hit(kind)     ((void)(kind), false)
 #define fault_planted(name) ((void)(name), false)
+#define FAULT_POINT(name)   ((void)0)
 #endif
 
 #endif

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/role.h"
@@ -74,6 +75,7 @@ static void on_drained(void *arg)
 	uint64_t least = clock_mono_ns() + REPLIES_MIN_MS * NS_PER_MS;
 
 	serve->drained = true;
+	FAULT_POINT("stop-drained");
 	if (serve->http == NULL || serve->asked > 1) {
 		end(serve);
 		return;
@@ -135,6 +137,7 @@ static int open_all(struct serve *serve, struct error *err)
 	if (engine_open(&serve->settings.engine, &serve->loop, serve->ledger, serve->registry,
 		    &serve->engine, err) < 0)
 		return -1;
+	FAULT_POINT("start-engine");
 	return http_server_start(&serve->http_config, serve->engine, &serve->http, err);
 }
 
@@ -171,7 +174,9 @@ static bool close_all(struct serve *serve)
 	uv_run(&serve->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&serve->loop) != 0)
 		log_error("loop_not_empty", "err=\"a handle was left open\"");
+	FAULT_POINT("stop-closing");
 	ledger_close(serve->ledger);
+	FAULT_POINT("stop-closed");
 	if (!engine_left_threads())
 		registry_free(serve->registry);
 	return stored;
@@ -210,6 +215,7 @@ static int serve_until_told(struct serve *serve)
 		/* ThreadSanitizer loses a signal that comes during the first blocking call of
 		 * a thread; whoever reads the line below may send one. */
 		uv_run(&serve->loop, UV_RUN_NOWAIT);
+		FAULT_POINT("start-listening");
 		say_listening(serve);
 		notify_ready();
 		uv_run(&serve->loop, UV_RUN_DEFAULT);

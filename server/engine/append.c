@@ -95,6 +95,7 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 		ledger->ops->put_key(ledger, &job->id, append->key->text, append->key->len,
 			append->key_lines, err) < 0)
 		return -1;
+	FAULT_POINT("append-applied");
 	if (append->has_state)
 		return job_put_state(job, STATE_SOURCE, &append->state, err);
 	return 0;
@@ -201,6 +202,7 @@ static void append_done(struct commit_op *op, const struct error *err)
 		job_committed(job);
 	}
 	settle(append, err);
+	FAULT_POINT("append-home");
 	if (append->done != NULL)
 		append->done(append, err);
 	append_free(append);

@@ -3,6 +3,7 @@
  * delete it, change it. Each is one change of its record, replied to when that is stored.
  */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
@@ -75,6 +76,7 @@ int job_pause(struct job *job, job_reply reply, void *arg, struct error *err)
 	if (store_works(job, err) < 0 ||
 		job_move(job, JOB_PAUSED, replied(reply, arg), err) < 0)
 		return -1;
+	FAULT_POINT("pause-asked");
 	set_paused(job, true);
 	return 0;
 }
@@ -88,6 +90,7 @@ int job_resume(struct job *job, job_reply reply, void *arg, struct error *err)
 	if (store_works(job, err) < 0 ||
 		job_move(job, JOB_RUNNING, replied(reply, arg), err) < 0)
 		return -1;
+	FAULT_POINT("resume-asked");
 	set_paused(job, false);
 	return 0;
 }
@@ -103,6 +106,7 @@ int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err)
 	if (store_works(job, err) < 0 ||
 		job_move(job, JOB_CANCELLED, replied(reply, arg), err) < 0)
 		return -1;
+	FAULT_POINT("cancel-asked");
 	error_set(&over, ERR_STATE_CONFLICT, "the job was cancelled");
 	uploads_break(job, &over);
 	return 0;
@@ -129,6 +133,7 @@ int job_close_input(struct job *job, job_reply reply, void *arg, struct error *e
 		return -1;
 	error_set(&closed, ERR_INPUT_CLOSED, "the job's input was closed by another request");
 	uploads_drain(job, &closed); /* what they have taken comes before */
+	FAULT_POINT("close-asked");
 	job->closing = true;
 	if (job->pipeline != NULL && job->pipeline->source != NULL) {
 		/* The source stops where it is. */
@@ -166,6 +171,7 @@ static void deleted(void *arg, struct job *job, const struct error *err)
 
 	job_ref(job);
 	if (err == NULL) {
+		FAULT_POINT("delete-stored");
 		job->engine->deletions++;
 		job_retire(job);
 		job_erase(job, ERASE_ALL);
@@ -198,6 +204,7 @@ int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 		return -1;
 	}
 	job->deleted = true;
+	FAULT_POINT("delete-asked");
 	error_set(&over, ERR_JOB_NOT_FOUND, "the job was deleted");
 	uploads_break(job, &over);
 	return 0;
@@ -275,6 +282,7 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 	if (done < 0)
 		return -1;
 	apply_workers(job);
+	FAULT_POINT("patch-applied");
 	whole = definition_to_json(job->def);
 	text = json_text(whole, JSON_COMPACT | JSON_ENCODE_ANY);
 	json_decref(whole);

@@ -2,6 +2,7 @@
  * Jobs come into being, and back into memory.
  */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
@@ -19,6 +20,7 @@ static void created(void *arg, struct job *job, const struct error *err)
 {
 	struct creating *creating = arg;
 
+	FAULT_POINT("create-stored");
 	if (err != NULL) {
 		job_stop_pipeline(job);
 		pipeline_unref(TAKE(job->pipeline));
@@ -54,6 +56,7 @@ static void opened(struct job *job, void *arg, const struct error *err)
 	struct creating *creating = arg;
 	struct error failure;
 
+	FAULT_POINT("create-opened");
 	if (err == NULL && write_new(job, creating, &failure) == 0)
 		return;
 	creating->reply(creating->arg, NULL, err != NULL ? err : &failure);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/calls.h"
@@ -348,6 +349,7 @@ bool engine_close(struct engine *engine)
 
 	engine->closing = engine->draining = true;
 	stop_jobs(engine);
+	FAULT_POINT("stop-jobs");
 	if (engine->scheduler != NULL)
 		scheduler_stop(engine->scheduler);
 	wait_for_calls(engine);
@@ -357,6 +359,7 @@ bool engine_close(struct engine *engine)
 	run_posts(engine);
 	if (engine->committer != NULL)
 		stored = committer_stop(engine->committer);
+	FAULT_POINT("stop-committed");
 	drop_jobs(engine);
 	drop_lists(engine);
 	calls_finish(engine);

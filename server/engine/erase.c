@@ -2,6 +2,7 @@
  * Taking away what a job has in the ledger: a piece a transaction, so that no commit waits
  * long for it, or, of results that were read, from the front.
  */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
@@ -55,6 +56,7 @@ static void erase_done(struct commit_op *op, const struct error *err)
 {
 	struct erase *erase = CONTAINER_OF(op, struct erase, op);
 
+	FAULT_POINT("erase-home");
 	if (err == NULL && erase->more) {
 		committer_submit(erase->job->engine->committer, &erase->op);
 		return;

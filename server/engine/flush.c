@@ -204,6 +204,7 @@ static int apply_results(struct flush *flush, struct ledger *ledger, struct erro
 			(chunk != flush->chunks && fault_planted("lost-results")))
 			continue;
 		bytes = chunk_seal(chunk, &len);
+		FAULT_POINT("write-results");
 		if (ledger->ops->append(ledger, &job->id, LEDGER_RESULTS, job->next.results,
 			    bytes, len, err) < 0)
 			return -1;
@@ -218,10 +219,12 @@ static int apply_failures(struct flush *flush, struct ledger *ledger, struct err
 	struct job *job = flush->pipeline->job;
 	struct failure_rec *failure;
 
-	for (failure = flush->failures; failure != NULL; failure = failure->next)
+	for (failure = flush->failures; failure != NULL; failure = failure->next) {
+		FAULT_POINT("write-failure");
 		if (ledger->ops->append(ledger, &job->id, LEDGER_FAILURES,
 			    job->next.next_failure++, failure->bytes, failure->len, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -366,6 +369,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 	job_touch(job);
 	if (apply_results(flush, ledger, err) < 0 || apply_failures(flush, ledger, err) < 0)
 		return -1;
+	FAULT_POINT("flush-written");
 	for (uint32_t at = 0; at < flush->outcome_count; at++)
 		apply_outcome(job, &flush->outcomes[at]);
 	totals_after(&job->engine->totals, &before, &job->next);
@@ -376,6 +380,7 @@ static int flush_apply(struct commit_op *op, struct ledger *ledger, struct error
 			job->next.retries += flush->stages[at].retries;
 		}
 	}
+	FAULT_POINT("flush-applied");
 	if (flush->has_state)
 		return job_put_state(job, STATE_SINK, &flush->state, err);
 	return 0;
@@ -388,6 +393,7 @@ static void flush_done(struct commit_op *op, const struct error *err)
 	struct job *job = pipeline->job;
 
 	assert_on(ROLE_LOOP);
+	FAULT_POINT("flush-home");
 	if (err == NULL) {
 		job->engine->items_finished += flush->outcome_count;
 		job->results_new = true;

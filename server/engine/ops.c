@@ -2,6 +2,7 @@
  * Operations on the ledger: how a job's record changes, and what rides along in every
  * transaction (counters of touched jobs, bits of touched blocks).
  */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/role.h"
 #include "engine/append.h"
@@ -111,12 +112,14 @@ static int before_commit(void *arg, struct ledger *ledger, struct error *err)
 		if (write_input(engine, ledger, &input->job, input, err) < 0)
 			return -1;
 	}
+	FAULT_POINT("inputs-written");
 	LIST_EACH(&engine->touched_jobs, link)
 	{
 		struct job *job = LIST_ENTRY(link, struct job, touched);
 
 		if (write_record(job, ledger, err) < 0 || write_states(job, ledger, err) < 0)
 			return -1;
+		FAULT_POINT("record-written");
 	}
 	return 0;
 }
@@ -173,6 +176,7 @@ static void on_commit(void *arg)
 		list_remove(link);
 	}
 	totals_commit(&engine->totals);
+	FAULT_POINT("memory-follows");
 }
 
 static void on_abort(void *arg)
@@ -314,6 +318,7 @@ static int change_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	if (job->next.erasing)
 		return 0; /* its records go away, or are gone */
 	job_touch(job);
+	FAULT_POINT("change-applied");
 	if (submitted->what.change != NULL &&
 		submitted->what.change(&job->next, &submitted->what.args) < 0)
 		return error_no_memory(err);
@@ -341,6 +346,7 @@ static void change_done(struct commit_op *op, const struct error *err)
 
 	assert_on(ROLE_LOOP);
 	list_remove(&submitted->impatient);
+	FAULT_POINT("change-home");
 	if (err == NULL) {
 		job_refresh(job);
 		job_committed(job);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json_parse.h"
 #include "base/log.h"
 #include "base/role.h"
@@ -459,8 +460,11 @@ int engine_recover(struct engine *engine, struct error *err)
 	list_init(&found.jobs);
 	if (engine->ledger->ops->each_job(engine->ledger, NULL, found_job, &found, err) < 0)
 		return -1;
-	while ((first = list_pop(&found.jobs)) != NULL)
+	FAULT_POINT("recovery-read");
+	while ((first = list_pop(&found.jobs)) != NULL) {
 		take_up(&found, LIST_ENTRY(first, struct job, link));
+		FAULT_POINT("recovery-job");
+	}
 	if (found.no_memory)
 		return error_no_memory(err);
 	log_info("recovered", "live=%u done=%u erasing=%u", found.live, found.done,
@@ -475,5 +479,6 @@ int engine_recover(struct engine *engine, struct error *err)
 		pipeline_unlock(job->pipeline, pipeline_wake_mask(job->pipeline) | WAKE_LOOP);
 		job_check_end(job);
 	}
+	FAULT_POINT("recovered");
 	return 0;
 }

@@ -5,6 +5,7 @@
  * looking costs nothing; what is removed goes in small transactions behind the others.
  */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "engine/internal.h"
 
@@ -66,6 +67,7 @@ static void expired(struct job *job, const struct error *err)
 {
 	if (err != NULL)
 		return;
+	FAULT_POINT("expiry-stored");
 	log_info("results_expired", JOB_LOG, JOB_LOG_ARGS(job));
 	job_erase(job, ERASE_VALUES);
 }

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/append.h"
@@ -217,6 +218,7 @@ static void page_written(struct append *append, const struct error *err)
 {
 	struct retry_job *retry = append->arg;
 
+	FAULT_POINT("retry-written");
 	if (err == NULL)
 		retry->retried += append->had_failed;
 	if (err != NULL || !retry->more)
@@ -243,6 +245,7 @@ static void page_read(uv_work_t *work, int status)
 		append->done = page_written;
 		append->arg = retry;
 		retry->append = NULL;
+		FAULT_POINT("retry-read");
 		append_submit(retry->job, append);
 	}
 	engine_check_drained(engine);

@@ -1,6 +1,7 @@
 #include "engine/sinks.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/role.h"
 #include "engine/internal.h"
 #include "engine/sink_turn.h"
@@ -154,9 +155,12 @@ static char *work(struct turn *turn, struct flush *flush)
 
 	if (flush != NULL) {
 		turn_take_items(turn, flush);
+		FAULT_POINT("sink-took");
 		checkpoint(flush, turn);
+		FAULT_POINT("sink-checkpoint");
 	} else {
 		report = make_report(turn);
+		FAULT_POINT("sink-reported");
 	}
 	worker_release(turn->run, &turn->ctx);
 	return report;

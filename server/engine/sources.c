@@ -1,6 +1,7 @@
 #include "engine/sources.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/role.h"
 #include "engine/append.h"
 #include "engine/builder.h"
@@ -179,6 +180,7 @@ static bool produce(
 	}
 	append->close = append->source_ended = ret->end;
 	append->op.must = true;
+	FAULT_POINT("source-made");
 	append->pipeline = pipeline_ref(pipeline); /* the job may be letting go of it */
 	if (!append_submit_unless_stopped(pipeline->job, append)) {
 		append_free(append); /* its cursor has not moved: it comes again */
@@ -186,6 +188,7 @@ static bool produce(
 	}
 	pipeline_lock(pipeline);
 	pipeline->source->counts.out += made;
+	FAULT_POINT("source-submitted");
 	pthread_mutex_unlock(&pipeline->lock);
 	return true;
 }

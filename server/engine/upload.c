@@ -1,6 +1,7 @@
 #include "engine/upload.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/role.h"
 #include "engine/append.h"
 #include "engine/builder.h"
@@ -91,6 +92,7 @@ void uploads_drain(struct job *job, const struct error *why)
 static void tell_flushed(struct upload *upload)
 {
 	upload->flushing = false;
+	FAULT_POINT("upload-acknowledged");
 	upload->events.flushed(
 		upload->events.arg, upload->broken.code == ERR_NONE ? NULL : &upload->broken);
 }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "http/guard.h"
@@ -26,6 +27,7 @@ static void give(struct request *request, unsigned status, struct MHD_Response *
 	request->response = response;
 	request->status = status;
 	guard_seal(request);
+	FAULT_POINT("reply-given");
 	request_go_on(request);
 }
 

@@ -1,6 +1,7 @@
 /*
  * One round of the commit thread: what waits, in one transaction; then its fate.
  */
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/committer_internal.h"
@@ -122,12 +123,14 @@ static int transact(struct committer *committer, struct list *batch, struct erro
 	struct size size = { 0 };
 	int result;
 
+	FAULT_POINT("round-gathered");
 	if (ledger->ops->begin(ledger, err) < 0)
 		return -1;
 	if (apply_all(committer, batch, &size, err) < 0) {
 		ledger->ops->abort(ledger);
 		return -1;
 	}
+	FAULT_POINT("round-applied");
 	sync_ns = real_ns();
 	result = ledger->ops->commit(ledger, err);
 	end_ns = real_ns();
@@ -279,8 +282,10 @@ static void conclude(
 	}
 	if (hooks->on_commit != NULL)
 		hooks->on_commit(hooks->arg);
+	FAULT_POINT("round-committed");
 	set_healthy(committer);
 	publish(committer, batch);
+	FAULT_POINT("round-published");
 }
 
 /* Ask again. Who stops now leaves it to the next start to find out, and writes nothing more. */

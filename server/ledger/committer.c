@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/role.h"
 #include "ledger/committer_internal.h"
@@ -15,6 +16,7 @@ static void finish_on_loop(struct commit_op *op)
 	char *text = TAKE(op->refused_text);
 	struct error err;
 
+	FAULT_POINT("operation-home");
 	if (op->refused == ERR_NONE) {
 		op->done(op, NULL);
 		return;

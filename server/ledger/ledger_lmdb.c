@@ -16,6 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/role.h"
 
@@ -68,6 +69,7 @@ static int lmdb_begin(struct ledger *ledger, struct error *err)
 
 	assert_on(ROLE_COMMIT);
 	assert(lmdb->txn == NULL);
+	FAULT_POINT("transaction-begins");
 	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
 		return -1;
 	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
@@ -76,6 +78,7 @@ static int lmdb_begin(struct ledger *ledger, struct error *err)
 			return -1;
 		code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
 	}
+	FAULT_POINT("transaction-begun");
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "beginning to write", err);
 }
 
@@ -148,8 +151,10 @@ static int lmdb_commit(struct ledger *ledger, struct error *err)
 		return lmdb_error(lmdb, code, "committing", err);
 	}
 	lmdb->doubt_bytes = lmdb_env_used(&lmdb->env, lmdb->txn);
+	FAULT_POINT("commit-begins");
 	lmdb->doubt_code = code = mdb_txn_commit(TAKE(lmdb->txn));
 	lmdb->serial = serial;
+	FAULT_POINT("commit-synced");
 	return code == 0 ? conclude(lmdb, serial, err) : after_failure(lmdb, err);
 }
 

@@ -306,10 +306,12 @@ static int open_content(
 		code = open_meta(env, txn, is_new, format, ret_serial);
 	if (code == 0)
 		atomic_store(&lmdb->used_bytes, lmdb_env_used(env, txn));
+	FAULT_POINT("ledger-tables");
 	if (code != 0)
 		mdb_txn_abort(txn);
 	else
 		code = mdb_txn_commit(txn);
+	FAULT_POINT("ledger-ready");
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "opening it", err);
 }
 
@@ -348,6 +350,7 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 		code = mdb_env_open(env->env, lmdb->dir, open_flags(), 0600);
 	if (code == 0)
 		keep_from_children(env->env);
+	FAULT_POINT("ledger-opened");
 	return code;
 }
 

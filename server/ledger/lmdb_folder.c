@@ -9,6 +9,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fault.h"
+
 /* File systems of other machines, from linux/magic.h and their own sources. */
 static const struct network_fs {
 	uint32_t magic;
@@ -97,6 +99,7 @@ int lmdb_folder_take(const char *dir, struct error *err)
 		return error_no_memory(err);
 	if (make_folder(dir, err) < 0 || refuse_network(dir, err) < 0)
 		return -1;
+	FAULT_POINT("folder-made");
 	sprintf(path, "%s/leat.lock", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -112,5 +115,6 @@ int lmdb_folder_take(const char *dir, struct error *err)
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
 		errno = 0;
+	FAULT_POINT("folder-taken");
 	return fd;
 }

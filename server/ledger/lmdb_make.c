@@ -13,6 +13,8 @@
 
 #include "ledger/lmdb_internal.h"
 
+#include "base/fault.h"
+
 #define NEW_NAME "/data.mdb.new"
 
 static int write_empty(const char *path)
@@ -63,8 +65,10 @@ int lmdb_make(const char *dir)
 	if (lmdb_is_made(path))
 		return 0;
 	code = write_empty(made);
+	FAULT_POINT("data-written");
 	if (code == 0 && rename(made, path) != 0)
 		code = errno;
+	FAULT_POINT("data-renamed");
 	if (code != 0)
 		unlink(made);
 	return code == 0 ? lmdb_sync_folder(dir) : code;

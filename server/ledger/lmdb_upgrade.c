@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "ledger/lmdb_internal.h"
 
@@ -101,6 +102,7 @@ static int seal_table(struct upgrade *upgrade, unsigned table)
 			mdb_txn_abort(upgrade->txn);
 			return ended;
 		}
+		FAULT_POINT("upgrade-sealed");
 		code = mdb_txn_commit(upgrade->txn);
 	} while (code == 0 && ended == 0);
 	return code;
@@ -134,5 +136,6 @@ int lmdb_upgrade(struct lmdb_env *env)
 	for (size_t at = 0; at < ARRAY_SIZE(small_tables) && code == 0; at++)
 		code = seal_table(&upgrade, small_tables[at]);
 	buf_done(&upgrade.bytes);
+	FAULT_POINT("upgrade-ends");
 	return code == 0 ? put_flags(env, env->flags & ~(uint64_t)FLAG_UPGRADING) : code;
 }

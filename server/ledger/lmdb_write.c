@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <xxhash.h>
 
+#include "base/fault.h"
 #include "base/role.h"
 
 /* Deleting a value reads the first page of its run, and the system maps its neighbours. */
@@ -107,6 +108,7 @@ int lmdb_put_job(struct ledger *ledger, const struct id *job, const void *defini
 	if (definition != NULL && put(ledger, TABLE_JOBS, job, JOB_DEFINITION, definition,
 					  definition_len, err) < 0)
 		return -1;
+	FAULT_POINT("write-job");
 	if (record == NULL)
 		return 0;
 	return put(ledger, TABLE_JOBS, job, JOB_RECORD, record, record_len, err);
@@ -115,12 +117,14 @@ int lmdb_put_job(struct ledger *ledger, const struct id *job, const void *defini
 int lmdb_put_input(struct ledger *ledger, const struct id *job, uint64_t block,
 	const void *bytes, size_t len, struct error *err)
 {
+	FAULT_POINT("write-input");
 	return put(ledger, TABLE_INPUT, job, block, bytes, len, err);
 }
 
 int lmdb_put_done(struct ledger *ledger, const struct id *job, uint64_t block,
 	const void *bitmap, size_t len, struct error *err)
 {
+	FAULT_POINT("write-done");
 	return put(ledger, TABLE_DONE, job, block, bitmap, len, err);
 }
 
@@ -129,6 +133,7 @@ int lmdb_drop_input(
 {
 	if (drop(ledger, TABLE_INPUT, job, block, err) < 0)
 		return -1;
+	FAULT_POINT("drop-input");
 	return drop(ledger, TABLE_DONE, job, block, err);
 }
 
@@ -141,12 +146,14 @@ int lmdb_append(struct ledger *ledger, const struct id *job, enum ledger_log log
 int lmdb_drop_failure(
 	struct ledger *ledger, const struct id *job, uint64_t seq, struct error *err)
 {
+	FAULT_POINT("drop-failure");
 	return drop(ledger, TABLE_FAILURES, job, seq, err);
 }
 
 int lmdb_put_state(struct ledger *ledger, const struct id *job, const void *bytes, size_t len,
 	struct error *err)
 {
+	FAULT_POINT("write-state");
 	return put(ledger, TABLE_STATE, job, 0, bytes, len, err);
 }
 
@@ -190,6 +197,7 @@ int lmdb_put_key(struct ledger *ledger, const struct id *job, const char *key, s
 		return lmdb_error(lmdb, code, "writing", err);
 	value->lines = lines;
 	memcpy(value->text, key, len);
+	FAULT_POINT("write-key");
 	return put(ledger, TABLE_KEYS, job, number, value, sizeof(*value) + len, err);
 }
 
@@ -253,6 +261,7 @@ int lmdb_trim_results(
 		code = trim(lmdb, cursor, job, seq);
 		mdb_cursor_close(cursor);
 	}
+	FAULT_POINT("trim-results");
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "removing", err);
 }
 
@@ -297,8 +306,10 @@ int lmdb_erase(struct ledger *ledger, const struct id *job, bool all, size_t bud
 
 	assert_on(ROLE_COMMIT);
 	for (size_t at = 0; at < ARRAY_SIZE(tables_of_job) && left > 0 && code == 0; at++)
-		if (tables_of_job[at] != TABLE_JOBS || all)
+		if (tables_of_job[at] != TABLE_JOBS || all) {
 			code = erase_table(lmdb, tables_of_job[at], job, &left);
+			FAULT_POINT("erase-table");
+		}
 	if (code != 0)
 		return lmdb_error(lmdb, code, "removing", err);
 	*ret_more = left == 0;
