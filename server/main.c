@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{ "cancel", "end a job before its items are over", command_cancel },
 	{ "close", "say that no more items come", command_close },
 	{ "rm", "remove jobs with their results", command_rm },
+	{ "token", "make and revoke the tokens of a server", command_token },
 	{ "health", "ask a server whether it lives", command_health },
 };
 

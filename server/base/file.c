@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,27 +67,56 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
+/* NULL without memory. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mem_strdup(".");
+	return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+static int own(int fd, const struct stat *like)
+{
+	if (like->st_uid == geteuid() && like->st_gid == getegid())
+		return 0;
+	return fchown(fd, like->st_uid, like->st_gid);
+}
+
+/* What root makes in the folder of a service is for that to read. */
+static int own_as_folder(int fd, const char *path)
+{
+	_auto_free_ char *folder = folder_of(path);
+	struct stat like;
+
+	if (geteuid() != 0)
+		return 0;
+	return folder == NULL || stat(folder, &like) < 0 ? -1 : own(fd, &like);
+}
+
 /* As the old one, where there is one: whoever could read it still can. */
 static int take_after(int fd, const char *path, unsigned mode)
 {
 	struct stat old;
 
-	if (stat(path, &old) < 0)
-		return errno == ENOENT ? fchmod(fd, mode) : -1;
-	if ((old.st_uid != geteuid() || old.st_gid != getegid()) &&
-		fchown(fd, old.st_uid, old.st_gid) < 0)
+	if (stat(path, &old) == 0)
+		return own(fd, &old) < 0 ? -1 : fchmod(fd, old.st_mode & 0777);
+	if (errno != ENOENT || own_as_folder(fd, path) < 0)
 		return -1;
-	return fchmod(fd, old.st_mode & 0777);
+	return fchmod(fd, mode);
+}
+
+static int open_folder(const char *path)
+{
+	_auto_free_ char *folder = folder_of(path);
+
+	return folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int sync_folder(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	_auto_free_ char *folder = slash == NULL   ? mem_strdup(".")
-				   : slash == path ? mem_strdup("/")
-						   : mem_strndup(path, (size_t)(slash - path));
-	int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd < 0 ? -1 : fsync(fd);
+	int fd = open_folder(path), result = fd < 0 ? -1 : fsync(fd);
 
 	if (fd >= 0)
 		close(fd);
@@ -130,4 +160,21 @@ int file_replace(
 		error_set(err, ERR_BAD_REQUEST, "%s cannot be written: %m", path);
 	free(real);
 	return result;
+}
+
+/* On its folder: the file itself is another one after each change. */
+int file_lock(const char *path, int *ret_fd, struct error *err)
+{
+	char *real = realpath(path, NULL);
+	int fd = open_folder(real == NULL ? path : real);
+
+	free(real);
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	error_set(err, ERR_BAD_REQUEST, "the folder of %s cannot be locked: %m", path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }

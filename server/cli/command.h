@@ -38,6 +38,7 @@ int command_stages(int argc, char **argv);
 int command_new_stage(int argc, char **argv);
 int command_test_stage(int argc, char **argv);
 int command_health(int argc, char **argv);
+int command_token(int argc, char **argv);
 /* Not in the help: engine/hosted.h. */
 int command_stage_host(int argc, char **argv);
 /* Started by the server, for no person: cli/exec_child.c. */

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "job/field.h"
 
-#define FILE_MAX  ((size_t)16 << 20)
-#define FILE_MODE 0600
+#define FILE_MAX ((size_t)16 << 20)
 
 static const char *const members[] = { "name", "id", "salt", "hash", "scopes", "labels",
 	"created", NULL };
@@ -272,18 +271,14 @@ static int append_record(const struct token *token, struct buf *to)
 	return buf_append(to, "\n", 1);
 }
 
-int tokens_write(const char *path, const struct tokens *tokens, struct error *err)
+int tokens_format(const struct tokens *tokens, struct buf *to, struct error *err)
 {
 	unsigned failures = mem_failures();
-	struct buf text = BUF_INIT;
 	int result = 0;
 
 	for (size_t at = 0; result == 0 && at < tokens->count; at++)
-		result = append_record(&tokens->items[at], &text);
+		result = append_record(&tokens->items[at], to);
 	if (result < 0 || mem_failures() != failures)
-		result = error_no_memory(err);
-	else
-		result = file_replace(path, text.data, text.len, FILE_MODE, err);
-	buf_done(&text);
-	return result;
+		return error_no_memory(err);
+	return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef LEAT_HTTP_TOKENS_FILE_H
 #define LEAT_HTTP_TOKENS_FILE_H
 
+#include "base/buf.h"
 #include "http/tokens.h"
 
 /* Indexed. Errors, with the path and the line: ERR_NOT_FOUND (there is no such file),
@@ -21,8 +22,10 @@ int tokens_read(const char *path, struct tokens **ret, struct error *err);
 /* The same of a text; `from` begins each error. */
 int tokens_parse(
 	const char *text, size_t len, const char *from, struct tokens **ret, struct error *err);
-/* See file_replace(); a new file is its owner's alone. */
-int tokens_write(const char *path, const struct tokens *tokens, struct error *err);
+/* What the file holds then. ERR_NO_MEMORY. */
+int tokens_format(const struct tokens *tokens, struct buf *to, struct error *err);
+/* A new file is its owner's alone. */
+#define TOKENS_FILE_MODE 0600
 
 /* ["read","submit"]; NULL without memory. */
 json_t *scopes_to_json(unsigned scopes);
