@@ -16,7 +16,7 @@
 static _Atomic int threshold = LOG_INFO;
 static atomic_bool as_json;
 
-static const char *const level_names[] = { "debug", "info", "warn", "error" };
+static const char *const level_names[] = { "debug", "info", "warn", "error", "info" };
 
 void log_set_level(enum log_level level)
 {

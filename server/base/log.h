@@ -17,7 +17,8 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
+/* Lines of LOG_AUDIT are called info and are written unless the log is off. */
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_AUDIT, LOG_OFF };
 
 void log_set_level(enum log_level level);
 void log_use_json(bool json);

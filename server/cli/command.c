@@ -18,12 +18,16 @@ int command_fail(const char *name, const struct error *err, int code)
 
 static void apply_log(const struct settings *settings)
 {
-	static const char *const levels[] = { "debug", "info", "warn", "error", "off" };
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} levels[] = { { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
+		{ "error", LOG_ERROR }, { "off", LOG_OFF } };
 
 	log_use_json(strcmp(settings->log, "json") == 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
-		if (strcmp(settings->log_level, levels[i]) == 0)
-			log_set_level((enum log_level)i);
+		if (strcmp(settings->log_level, levels[i].name) == 0)
+			log_set_level(levels[i].level);
 }
 
 int command_begin(const struct options *options, int argc, char **argv, void *arg,

@@ -12,6 +12,8 @@
 #include "http/internal.h"
 #include "http/listener.h"
 
+#define REFUSALS_PER_S 10 /* that are audited */
+
 /* What is gone when the request is over. */
 struct access {
 	char client[64];
@@ -38,11 +40,22 @@ static void name_client(const struct request *request, char *ret, size_t size)
 		ret[0] = '\0';
 }
 
+static bool wants_access(const struct request *request)
+{
+	return request_config(request)->access_log != ACCESS_OFF && log_is_on(LOG_INFO);
+}
+
+static bool wants_audit(const struct request *request)
+{
+	return request_config(request)->audit_log && log_is_on(LOG_AUDIT) &&
+	       request->method != METHOD_GET && request->method != METHOD_HEAD;
+}
+
 void access_begin(struct request *request)
 {
 	struct trace trace;
 
-	if (request_config(request)->access_log == ACCESS_OFF || !log_is_on(LOG_INFO))
+	if (!wants_access(request) && !wants_audit(request))
 		return;
 	request->access = mem_zalloc(sizeof(*request->access));
 	if (request->access == NULL)
@@ -52,7 +65,7 @@ void access_begin(struct request *request)
 		trace_id_format(&trace, request->access->trace_id);
 }
 
-/* The job that the path names. */
+/* The job that the path names, or that was made. */
 static const char *job_named(const struct request *request)
 {
 	struct id id;
@@ -73,13 +86,43 @@ static void write_line(const struct request *request)
 		job_named(request), access->trace_id);
 }
 
+/* Strangers can be turned away by the thousand. */
+static bool is_worth_it(struct request *request, unsigned *ret_skipped)
+{
+	*ret_skipped = 0;
+	return (request->status != 401 && request->status != 403) ||
+	       log_allowed(&request->server->audit_limit, REFUSALS_PER_S, ret_skipped);
+}
+
+static void write_audit(struct request *request)
+{
+	const struct access *access = request->access;
+	const struct route *route = request->route;
+	char skipped_text[16] = "";
+	unsigned skipped;
+
+	if (route == NULL || route->scopes == SCOPE_NONE ||
+		(route->scopes & SCOPE_LOOKS) != 0 || !is_worth_it(request, &skipped))
+		return;
+	if (skipped > 0)
+		snprintf(skipped_text, sizeof(skipped_text), "%u", skipped);
+	log_write(LOG_AUDIT, "audit",
+		"who=\"%s\" client=%s method=%s route=%s job=%s status=%u trace=%s skipped=%s",
+		request->principal->name, access->client, method_name(request->method),
+		route->pattern, job_named(request), request->status, access->trace_id,
+		skipped_text);
+}
+
 void access_end(struct request *request)
 {
 	bool good = request->status > 0 && request->status < 400;
 
 	if (request->access == NULL)
 		return;
-	if (!good || request_config(request)->access_log == ACCESS_ALL)
+	if (wants_access(request) &&
+		(!good || request_config(request)->access_log == ACCESS_ALL))
 		write_line(request);
+	if (wants_audit(request))
+		write_audit(request);
 	mem_free(TAKE(request->access));
 }

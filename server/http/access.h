@@ -1,11 +1,17 @@
 /*
- * access: a line of log for each request, when it is over.
+ * access: lines of log about a request, when it is over.
  *
  *	event=request client=127.0.0.1 method=POST path=/v1/jobs/j_…/items status=200 ms=12.3
  *	in=37983620 out=93 job=j_… trace=0af7…
  *
  * Off unless it is asked for (--access-log). The path without its query: parameters of stages
  * stand there and may be secret. The trace is the request's own.
+ *
+ *	event=audit who="ci" client=127.0.0.1 method=POST route=/v1/jobs/{id}/pause job=j_…
+ *	status=200
+ *
+ * for each that would have changed something (--audit-log), whether it did or not: the status
+ * says. Those that were turned away are at most ten a second, and then counted (skipped=).
  *
  * Thread: loop.
  */

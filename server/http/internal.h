@@ -48,7 +48,7 @@ struct http_server {
 	struct tokens *tokens;       /* in force; NULL: none are */
 	struct principal *anonymous; /* whoever asks, where none are */
 	struct principal *nobody;    /* who shows none, where they are */
-	struct log_limit log_limit;
+	struct log_limit log_limit, audit_limit;
 	bool kicked, quiesced, stopping;
 };
 

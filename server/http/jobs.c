@@ -169,6 +169,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	}
 	if (!reply_is_good(request, job, err))
 		return;
+	snprintf(request->arg, sizeof(request->arg), "%s", job_id_text(job));
 	snprintf(location, sizeof(location), "/v1/jobs/%s", job_id_text(job));
 	reply_job(request, 201, job);
 	request_set_header_of(request, 201, "Location", location);

@@ -29,6 +29,7 @@ enum scope {
 	SCOPE_ADMIN = 8, /* has the other three, and what spans all labels */
 };
 #define SCOPE_SPANS 16 /* of a route: shows all jobs together, so not to who has labels */
+#define SCOPE_LOOKS 32 /* of a route: changes nothing, whatever its method */
 #define SCOPE_ALL   (SCOPE_READ | SCOPE_SUBMIT | SCOPE_OPERATE | SCOPE_ADMIN)
 
 #define PRINCIPAL_NAME_SIZE RECORD_OWNER_SIZE

@@ -98,7 +98,8 @@ static const struct param run_params[] = {
 const struct route http_routes[] = {
 	{ METHOD_GET, "/v1/jobs", SCOPE_READ, &jobs_list, list_params },
 	{ METHOD_POST, "/v1/jobs", SCOPE_SUBMIT, &jobs_create, create_params },
-	{ METHOD_POST, "/v1/jobs:validate", SCOPE_SUBMIT, &jobs_validate, create_params },
+	{ METHOD_POST, "/v1/jobs:validate", SCOPE_SUBMIT | SCOPE_LOOKS, &jobs_validate,
+		create_params },
 	{ METHOD_GET, "/v1/jobs/{id}", SCOPE_READ, &job_get, job_params },
 	{ METHOD_PATCH, "/v1/jobs/{id}", SCOPE_OPERATE, &job_change, NULL },
 	{ METHOD_DELETE, "/v1/jobs/{id}", SCOPE_OPERATE, &job_remove, NULL },

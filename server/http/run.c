@@ -269,6 +269,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	}
 	run = request->state;
 	run->job = job_ref(job);
+	snprintf(request->arg, sizeof(request->arg), "%s", job_id_text(job));
 	if (open_intake(run, &why) < 0)
 		request_reply_problem(request, &why, NULL);
 	else if (run->fail_fast)
