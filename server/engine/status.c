@@ -242,6 +242,8 @@ json_t *job_to_json(struct job *job)
 	json_object_set_new(json, "report", text_json(record->report));
 	json_object_set_new(json, "traceparent",
 		job->traceparent[0] == '\0' ? json_null() : json_string(job->traceparent));
+	json_object_set_new(json, "owner",
+		record->owner[0] == '\0' ? json_null() : json_string(record->owner));
 	json_object_set_new(json, "order", json_string(job->def->ordered ? "input" : "none"));
 	json_object_set_new(json, "backlog",
 		json_pack("{s:I, s:I}", "bytes", (json_int_t)live.backlog_bytes, "max_bytes",

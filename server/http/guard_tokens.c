@@ -42,7 +42,7 @@ static unsigned cut_who_lost(struct http_server *server)
 
 		if (may_stay(request))
 			continue;
-		request_cut(request);
+		request_hang_up(request);
 		count++;
 	}
 	if (count > 0)

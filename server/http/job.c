@@ -175,7 +175,7 @@ static void cut_blind(struct request *changer, const struct job *job)
 		if (request != changer && request->route != NULL &&
 			strcmp(request->arg, job_id_text(job)) == 0 &&
 			!principal_sees(request->principal, job_definition(job)->labels))
-			request_cut(request);
+			request_hang_up(request);
 	}
 }
 

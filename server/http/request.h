@@ -164,6 +164,8 @@ void request_go_on(struct request *request);
 void request_fail(struct request *request, const struct error *err);
 /* No reply: close the connection. */
 void request_cut(struct request *request);
+/* The same at once, also while it is the client's turn to send or to read. */
+void request_hang_up(struct request *request);
 
 /* Rule 3. */
 void *request_away(struct request *request);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/principal.h"
 #include "http/router.h"
 
 static json_t *document;
@@ -165,6 +166,45 @@ static void expect_operation(const struct route *route, const char *method)
 	}
 	cr_assert_eq(count_documented(operation), count,
 		"%s %s: the document has other query parameters", method, route->pattern);
+}
+
+/* [{"bearer":["read"]}]: one for each scope that will do; [] where none is wanted. */
+static unsigned documented_scopes(json_t *operation, const char *where)
+{
+	unsigned scopes = 0;
+	json_t *way;
+	size_t at;
+
+	cr_assert(json_is_array(json_object_get(operation, "security")), "%s: no security", where);
+	json_array_foreach(json_object_get(operation, "security"), at, way)
+	{
+		json_t *names = json_object_get(way, "bearer");
+
+		cr_assert_eq(json_array_size(names), 1, "%s: one scope a way", where);
+		scopes |= scope_parse(json_string_value(json_array_get(names, 0)));
+	}
+	return scopes;
+}
+
+Test(openapi, says_which_scopes_every_route_wants_and_what_is_said_without)
+{
+	for (size_t at = 0; at < http_route_count; at++)
+		for (size_t m = 0; m < ARRAY_SIZE(methods); m++) {
+			const struct route *route = &http_routes[at];
+			json_t *operation =
+				json_object_get(path_item(route->pattern), methods[m].name);
+			json_t *replies = json_object_get(operation, "responses");
+			bool open = (route->scopes & SCOPE_ALL) == SCOPE_NONE;
+
+			if ((route->methods & methods[m].method) == 0)
+				continue;
+			cr_assert_eq(documented_scopes(operation, route->pattern),
+				route->scopes & SCOPE_ALL, "%s", route->pattern);
+			cr_assert_eq(json_object_get(replies, "401") == NULL, open, "%s: 401",
+				route->pattern);
+			cr_assert(open || json_object_get(replies, "403") != NULL, "%s: 403",
+				route->pattern);
+		}
 }
 
 Test(openapi, has_every_route_with_its_parameters)
