@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "http/socket.h"
+#include "http/tokens_file.h"
 
 bool host_is_loopback(const char *host)
 {
@@ -55,13 +56,33 @@ static int check_place(
 		host);
 }
 
+/* Before anything is opened: a server that comes again and again would not help. */
+static int check_tokens(const char *path, struct error *err)
+{
+	struct tokens *tokens = NULL;
+	struct error why;
+
+	if (tokens_read(path, &tokens, &why) == 0) {
+		tokens_free(tokens);
+		return 0;
+	}
+	if (why.code == ERR_NOT_FOUND)
+		return error_set(err, ERR_BAD_REQUEST,
+			"tokens: %s; make the first: leat token new --tokens FILE --name ME "
+			"--scope admin",
+			why.text);
+	return error_set(err, why.code, "tokens: %s", why.text);
+}
+
 int exposure_check(
 	const struct settings *settings, const struct places *places, struct error *err)
 {
 	bool certified = *settings->tls_client_ca != '\0' &&
 			 strcmp(settings->tls_client, "required") == 0;
 
-	if (*settings->tokens != '\0' || certified)
+	if (*settings->tokens != '\0')
+		return check_tokens(settings->tokens, err);
+	if (certified)
 		return 0;
 	for (unsigned at = 0; at < places->count; at++)
 		if (check_place(settings, &places->all[at], err) < 0)

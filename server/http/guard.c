@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include "base/mem.h"
+#include "http/caller.h"
 #include "http/internal.h"
+#include "http/listener.h"
 #include "http/negotiate.h"
 #include "http/tokens.h"
 
@@ -74,11 +75,9 @@ bool guard_host_is_ours(const char *host, const char *hosts)
 /* No browser speaks to a Unix socket. */
 static bool is_local(const struct request *request)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct caller *caller = caller_of(request->connection);
 
-	return info != NULL && info->client_addr != NULL &&
-	       info->client_addr->sa_family == AF_UNIX;
+	return caller != NULL && caller->listener->is_unix;
 }
 
 static int check_host(const struct request *request, struct error *err)

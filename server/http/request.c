@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -204,11 +203,8 @@ void request_fail(struct request *request, const struct error *err)
 /* A suspended one is asked again; for the others the library must hear of it. */
 void request_hang_up(struct request *request)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	if (!request->suspended && info != NULL)
-		shutdown(info->connect_fd, SHUT_RDWR);
+	if (!request->suspended)
+		caller_cut(request->connection);
 	request_cut(request);
 }
 

@@ -39,7 +39,8 @@ def test_each_request_has_a_line(t):
     eq((found[1]["in"], found[1]["job"], found[1]["trace"], found[1]["client"]),
        (str(len(body)), job.id, TRACE[3:35], "127.0.0.1"), "of the upload")
     ok(int(found[1]["out"]) > 50 and float(found[1]["ms"]) > 0, f"{found[1]}")
-    ok("job" not in found[0] and "trace" not in found[0], f"{found[0]}")
+    eq(found[0]["job"], job.id, "of the request that made it")
+    ok("job" not in found[2] and "trace" not in found[0], f"{found[0]} {found[2]}")
 
 
 def test_errors_are_those_that_went_wrong(t):

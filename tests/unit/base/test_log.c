@@ -47,6 +47,18 @@ Test(log, what_is_below_the_level_is_not_written)
 	cr_expect_str_eq(text, "");
 }
 
+Test(log, audit_is_silenced_by_off_alone)
+{
+	char text[4096];
+
+	log_set_level(LOG_ERROR);
+	CAPTURE(text, log_write(LOG_AUDIT, "audit", "who=\"%s\"", "me"));
+	cr_expect_not_null(strstr(text, " info event=audit who=\"me\"\n"), "%s", text);
+	log_set_level(LOG_OFF);
+	CAPTURE(text, log_write(LOG_AUDIT, "audit", "who=me"));
+	cr_expect_str_eq(text, "");
+}
+
 Test(log, whatever_the_text_holds_it_is_one_line)
 {
 	char text[4096];

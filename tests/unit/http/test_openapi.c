@@ -175,7 +175,8 @@ static unsigned documented_scopes(json_t *operation, const char *where)
 	json_t *way;
 	size_t at;
 
-	cr_assert(json_is_array(json_object_get(operation, "security")), "%s: no security", where);
+	cr_assert(json_is_array(json_object_get(operation, "security")), "%s: no security",
+		where);
 	json_array_foreach(json_object_get(operation, "security"), at, way)
 	{
 		json_t *names = json_object_get(way, "bearer");
