@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/admission.h"
 #include "engine/internal.h"
 
 static int conflict(const struct job *job, const char *what, struct error *err)
@@ -272,7 +273,7 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 	if (pipeline == NULL && !job->resetting)
 		return error_set(err, ERR_STATE_CONFLICT, "the job cannot run here: %s",
 			job->stalled_reason);
-	if (store_works(job, err) < 0)
+	if (store_works(job, err) < 0 || admission_patch(job, patch, err) < 0)
 		return -1;
 	if (pipeline != NULL) /* its threads look into the definition */
 		pipeline_lock(pipeline);
@@ -282,6 +283,7 @@ int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, j
 	if (done < 0)
 		return -1;
 	apply_workers(job);
+	admission_count(job, true);
 	FAULT_POINT("patch-applied");
 	whole = definition_to_json(job->def);
 	text = json_text(whole, JSON_COMPACT | JSON_ENCODE_ANY);

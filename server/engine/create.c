@@ -6,20 +6,34 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "engine/admission.h"
 #include "engine/internal.h"
 #include "engine/stages_life.h"
 
 /* ---- create ---- */
 
 struct creating {
+	struct admission admission; /* of a check: on no list */
 	job_reply reply;
 	void *arg;
 };
+
+static struct creating *new_creating(job_reply reply, void *arg)
+{
+	struct creating *creating = mem_alloc(sizeof(*creating));
+
+	if (creating == NULL)
+		return NULL;
+	*creating = (struct creating){ .reply = reply, .arg = arg };
+	list_init(&creating->admission.link);
+	return creating;
+}
 
 static void created(void *arg, struct job *job, const struct error *err)
 {
 	struct creating *creating = arg;
 
+	admission_drop(&creating->admission);
 	FAULT_POINT("create-stored");
 	if (err != NULL) {
 		job_stop_pipeline(job);
@@ -59,6 +73,7 @@ static void opened(struct job *job, void *arg, const struct error *err)
 	FAULT_POINT("create-opened");
 	if (err == NULL && write_new(job, creating, &failure) == 0)
 		return;
+	admission_drop(&creating->admission);
 	creating->reply(creating->arg, NULL, err != NULL ? err : &failure);
 	if (job->pipeline != NULL)
 		pipeline_unref(TAKE(job->pipeline));
@@ -87,22 +102,22 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	assert_on(ROLE_LOOP);
 	if (!engine_admits(engine, err))
 		goto fail;
-	if (engine->live_count >= engine->config.jobs_max) {
-		error_set(err, ERR_BUSY,
-			"%u jobs are open, which is all there may be (jobs-max)",
-			engine->live_count);
+	creating = new_creating(reply, arg);
+	if (creating == NULL) {
+		error_no_memory(err);
 		goto fail;
 	}
-	creating = mem_alloc(sizeof(*creating));
-	job = creating == NULL ? NULL : job_new(engine, &id, definition);
+	if (admission_take(engine, definition, owner, &creating->admission, err) < 0)
+		goto fail;
+	job = job_new(engine, &id, definition);
 	if (job == NULL) {
 		error_no_memory(err);
 		goto fail;
 	}
 	definition = NULL; /* the job's now */
-	*creating = (struct creating){ reply, arg };
 	first_record(&job->record, ephemeral, trace, owner);
 	first_record(&job->next, ephemeral, trace, owner);
+	creating->admission.owner = job->record.owner;
 	job_name_trace(job);
 	job_record_copy(&job->stable, &job->next);
 	job_record_copy(&job->committed, &job->next);
@@ -111,6 +126,8 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	job_unref(job);
 	return 0;
 fail:
+	if (creating != NULL)
+		admission_drop(&creating->admission);
 	mem_free(creating);
 	if (job != NULL)
 		job_unref(job);
@@ -133,7 +150,7 @@ static void checked(struct job *job, void *arg, const struct error *err)
 int engine_check(struct engine *engine, struct definition *definition, job_reply reply,
 	void *arg, struct error *err)
 {
-	struct creating *creating = mem_alloc(sizeof(*creating));
+	struct creating *creating = new_creating(reply, arg);
 	struct id id = id_new();
 	struct job *job = creating == NULL ? NULL : job_new(engine, &id, definition);
 	int done;
@@ -144,7 +161,6 @@ int engine_check(struct engine *engine, struct definition *definition, job_reply
 		definition_free(definition);
 		return error_no_memory(err);
 	}
-	*creating = (struct creating){ reply, arg };
 	done = job_start_pipeline(job, NULL, checked, creating, err);
 	if (done < 0)
 		mem_free(creating);

@@ -9,6 +9,7 @@
 #include "engine/calls.h"
 #include "engine/configure.h"
 #include "engine/flush.h"
+#include "engine/admission.h"
 #include "engine/internal.h"
 
 #define MIB (1ull << 20)
@@ -23,6 +24,7 @@ const struct engine_config engine_config_default = {
 	.flush_ms = 50,
 	.reserve_bytes = 0,
 	.jobs_max = 10000,
+	.workers_max = 1000000,
 	.cache_max = 1000,
 	.keys_max = 10000,
 	.isolated_memory = 1024 * MIB,
@@ -82,6 +84,7 @@ void engine_list_job(struct job *job)
 	} else {
 		list_append(&engine->live, &job->link);
 		engine->live_count++;
+		admission_count(job, true);
 	}
 }
 
@@ -99,6 +102,7 @@ void engine_unlist_job(struct job *job)
 	else
 		engine->live_count--;
 	job->listed = false;
+	admission_count(job, false);
 	list_remove(&job->link);
 	job_unref(job);
 }
@@ -190,6 +194,7 @@ static void init_handles(struct engine *engine)
 static void init_lists(struct engine *engine)
 {
 	list_init(&engine->live);
+	list_init(&engine->admitted);
 	list_init(&engine->cache);
 	list_init(&engine->watches);
 	list_init(&engine->events);

@@ -41,6 +41,8 @@ struct engine_config {
 	uint64_t reserve_bytes;   /* of the ledger, kept for what was accepted; default 1/16 of
 				     max */
 	unsigned jobs_max;        /* that are not done; default 10,000 */
+	unsigned jobs_per_token;  /* of these, of one owner; 0: any number */
+	uint64_t workers_max;     /* of all stages of these; default 1,000,000 */
 	unsigned cache_max;       /* done jobs kept in memory; default 1,000 */
 	unsigned keys_max;        /* idempotency keys a job; default 10,000 */
 	uint64_t isolated_memory; /* of a process of an isolated stage; 0: no bound; 1 GiB */

@@ -32,9 +32,10 @@ struct job {
 
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
 	bool deleted;
-	uint64_t epoch;  /* of the input: grows with each refusal; under the pipeline's lock */
-	bool has_states; /* what source and sink have saved is in memory */
-	bool closing;    /* the input is closed, or will be with the next commit */
+	uint64_t epoch;   /* of the input: grows with each refusal; under the pipeline's lock */
+	bool has_states;  /* what source and sink have saved is in memory */
+	bool closing;     /* the input is closed, or will be with the next commit */
+	uint64_t workers; /* that the engine counts */
 	bool listed, cached;      /* in the table of jobs; with those that are done */
 	uint64_t extra_version;   /* visible changes that are not on disk */
 	struct job_record record; /* what is on disk, the loop's copy */
@@ -89,6 +90,8 @@ struct engine {
 	struct job *jobs[JOB_CHAINS]; /* live and cached, by id */
 	struct list live, cache;      /* not done; done, oldest first */
 	unsigned live_count, cache_count;
+	uint64_t workers;     /* of the live ones */
+	struct list admitted; /* being made, and not among the live ones yet */
 	struct list watches;
 	struct list events; /* jobs with events to tell */
 	struct list touched_loop;

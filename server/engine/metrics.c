@@ -1,6 +1,7 @@
 #include "engine/metrics.h"
 
 #include "base/role.h"
+#include "engine/admission.h"
 #include "engine/internal.h"
 
 struct traffic *engine_traffic(struct engine *engine)
@@ -98,6 +99,7 @@ int engine_metrics(struct engine *engine, struct engine_metrics *ret)
 		.jobs_deleted = engine->deletions,
 		.jobs_retained = engine->expiry_count,
 		.jobs_cached = engine->cache_count,
+		.workers = admission_workers(engine),
 		.traffic = engine->traffic,
 		.blocking_threads = atomic_load(&engine->blocking_taken),
 		.slab_bytes = slab_bytes(),

@@ -35,6 +35,17 @@ static void no_memory(struct request *request)
 	request_reply_problem(request, &err, NULL);
 }
 
+/* One stream more; false: answered. */
+static bool may_follow(struct request *request)
+{
+	struct error err;
+
+	if (follow_begin(request, FOLLOWS_EVENTS, &err) == 0)
+		return true;
+	request_reply_problem(request, &err, NULL);
+	return false;
+}
+
 /* ---- one job ---- */
 
 struct job_stream {
@@ -96,6 +107,8 @@ static void watch_job(struct request *request, struct job *job)
 		request_reply_empty(request, 204);
 		return;
 	}
+	if (!may_follow(request))
+		return;
 	stream = mem_zalloc(sizeof(*stream));
 	if (stream == NULL) {
 		no_memory(request);
@@ -247,8 +260,11 @@ static ssize_t all_read(struct request *request, char *to, size_t max)
 
 static void all_finish(struct request *request)
 {
-	struct all_stream *stream = mem_zalloc(sizeof(*stream));
+	struct all_stream *stream;
 
+	if (!may_follow(request))
+		return;
+	stream = mem_zalloc(sizeof(*stream));
 	if (stream == NULL || buf_append_str(&stream->sse.out, SSE_COMMENT) < 0) {
 		mem_free(stream);
 		no_memory(request);

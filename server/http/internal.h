@@ -13,9 +13,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "engine/split.h"
+#include "http/followers.h"
 #include "http/caller.h"
 #include "http/listener.h"
 #include "http/peers.h"
+#include "http/rate.h"
 #include "http/server.h"
 #include "http/tls.h"
 #include "http/traffic.h"
@@ -40,6 +42,8 @@ struct http_server {
 	unsigned ticks, closing;
 	struct list requests;
 	struct peers peers;
+	struct rates rates;
+	struct followers followers;
 	unsigned active;
 	uint64_t served, started_ns;
 	struct http_traffic traffic;

@@ -53,9 +53,14 @@ static void on_version(struct job_watch *watch, struct job *job, unsigned events
 
 static void start_poll(struct request *request, struct job *job, uint64_t wait_ms)
 {
-	struct poll *poll = mem_zalloc(sizeof(*poll));
+	struct poll *poll = NULL;
 	struct error err;
 
+	if (follow_begin(request, FOLLOWS_WAITING, &err) < 0) {
+		request_reply_problem(request, &err, NULL);
+		return;
+	}
+	poll = mem_zalloc(sizeof(*poll));
 	if (poll == NULL) {
 		error_no_memory(&err);
 		request_reply_problem(request, &err, NULL);

@@ -57,6 +57,8 @@ static const struct row engine_rows[] = {
 	{ "leat_jobs_retained", GAUGE,
 		"Done jobs whose results and failures wait for the end of their retention.",
 		AT(jobs_retained) },
+	{ "leat_workers", GAUGE, "Workers asked for, in all jobs that are not done.",
+		AT(workers) },
 	{ "leat_jobs_cached", GAUGE, "Done jobs whose state is kept in memory.",
 		AT(jobs_cached) },
 	{ "leat_ingest_items_total", COUNTER,
@@ -243,6 +245,8 @@ static void write_http(struct exposition *to, const struct http_server *server)
 		"Requests that have not been answered whole, this one included.",
 		server->active);
 	peers_write(&server->peers, to);
+	rates_write(&server->rates, to);
+	followers_write(server, to);
 }
 
 /* ---- bounds ---- */
@@ -267,6 +271,8 @@ static void write_engine_bounds(struct exposition *to, const struct engine_confi
 	write_max(to, "leat_output_max_bytes", "output-max", config->output_max);
 	write_max(to, "leat_job_input_memory_max_bytes", "hot-bytes", config->hot_bytes);
 	write_max(to, "leat_jobs_max", "jobs-max", config->jobs_max);
+	write_max(to, "leat_jobs_per_token_max", "jobs-per-token", config->jobs_per_token);
+	write_max(to, "leat_workers_max", "workers-max", config->workers_max);
 	write_max(to, "leat_jobs_cached_max", "cache-max", config->cache_max);
 	write_max(to, "leat_job_keys_max", "keys-max", config->keys_max);
 	write_max(to, "leat_job_stages_max", "stages-max", rules->stages_max);

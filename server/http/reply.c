@@ -27,6 +27,7 @@ static void give(struct request *request, unsigned status, struct MHD_Response *
 	request->response = response;
 	request->status = status;
 	guard_seal(request);
+	rate_seal(request);
 	FAULT_POINT("reply-given");
 	request_go_on(request);
 }
@@ -111,7 +112,8 @@ static void reply_problem(struct request *request, const struct error *err,
 	log_problem(request, err);
 	reply_json(request, (unsigned)error_info(err->code)->status, PROBLEM_TYPE,
 		problem_to_json(err, request->target, mistakes, extra));
-	if (err->code == ERR_QUEUE_FULL || err->code == ERR_BUSY)
+	if (err->code == ERR_QUEUE_FULL || err->code == ERR_BUSY ||
+		err->code == ERR_RATE_LIMITED || err->code == ERR_TOO_MANY_JOBS)
 		request_set_header(request, "Retry-After", "1");
 	guard_challenge(request, err);
 }

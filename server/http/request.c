@@ -149,6 +149,7 @@ void request_end(struct request *request)
 	server->active--;
 	server->served++;
 	note_end(request);
+	follow_end(request);
 	peer_idle(request->peer);
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
@@ -342,7 +343,8 @@ static int admit(struct request *request, const char *method, struct mistakes *m
 {
 	if (check_peer(request, err) < 0 || check_framing(request, err) < 0 ||
 		check_head(request, err) < 0 || guard_preflight(request, method) ||
-		find_route(request, err) < 0 || guard_admit(request, err) < 0)
+		find_route(request, err) < 0 || rate_count(request, err) < 0 ||
+		guard_admit(request, err) < 0)
 		return -1;
 	return query_parse(
 		request->search, request->route->params, &request->query, mistakes, err);

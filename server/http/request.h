@@ -31,10 +31,12 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "http/followers.h"
 #include "http/pace.h"
 #include "http/peers.h"
 #include "http/principal.h"
 #include "http/query.h"
+#include "http/rate.h"
 #include "http/router.h"
 #include "http/server.h"
 
@@ -98,6 +100,8 @@ struct request {
 	uint64_t began_ns, bytes_in, bytes_out; /* of the bodies */
 	struct access *access;                  /* for its line in the log; NULL: none */
 	struct pace pace;
+	struct rate_state rate;
+	enum follows follows;
 
 	uv_timer_t timer;
 	void (*on_timer)(struct request *request);

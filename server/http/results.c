@@ -228,6 +228,16 @@ static void read_query(struct results *results, enum render_form form)
 				   : query_uint(query, "wait_ms", 0);
 }
 
+/* Who may stay for long is counted. */
+static int stay(struct results *results, struct error *err)
+{
+	if (!results->outlet.follow && results->wait_ms == 0)
+		return 0;
+	return follow_begin(results->request,
+		results->outlet.render.form == RENDER_EVENTS ? FOLLOWS_EVENTS : FOLLOWS_WAITING,
+		err);
+}
+
 static int open_results(struct request *request, struct job *job, enum ledger_log log,
 	struct mistakes *mistakes, struct error *err)
 {
@@ -246,7 +256,7 @@ static int open_results(struct request *request, struct job *job, enum ledger_lo
 	results->outlet.wake = on_wake;
 	results->outlet.arg = results;
 	read_query(results, form);
-	if (check_csv(results, mistakes, err) < 0 ||
+	if (check_csv(results, mistakes, err) < 0 || stay(results, err) < 0 ||
 		outlet_open(&results->outlet, next, err) < 0) {
 		render_done(&results->outlet.render);
 		mem_free(results);

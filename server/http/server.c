@@ -34,6 +34,8 @@ const struct http_config http_config_default = {
 	.discard_max = 1ull << 30,
 	.discard_ms = 10000,
 	.sse_comment_ms = 15000,
+	.sse_max = 4096,
+	.followers_max = 10000,
 	.page_limit_max = 1000,
 	.audit_log = true,
 	.tokens = "",
@@ -327,6 +329,7 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	server->loop = engine_loop(engine);
 	server->started_ns = clock_mono_ns();
 	list_init(&server->requests);
+	rates_init(&server->rates, config->rate_per_token, config->rate_per_address);
 	if (guard_open(server, err) < 0)
 		goto failed;
 	callers_init(&server->callers);
@@ -445,6 +448,7 @@ void http_server_stop(struct http_server *server)
 	assert(list_empty(&server->requests));
 	hub_free(server->hub);
 	json_check_free(server->check);
+	rates_done(&server->rates);
 	traffic_done(&server->traffic);
 	tls_free(TAKE(server->tls));
 	server->closing = ARRAY_SIZE(handles) + server->listener_count;

@@ -36,6 +36,8 @@ struct http_config {
 	size_t connection_memory;         /* bytes; a piece of a body is at most half of it */
 	size_t head_max;                  /* bytes of a request's line and headers */
 	unsigned idle_timeout_s;          /* a connection where nothing moves; 0: for ever */
+	uint64_t rate_per_token;          /* requests a second; 0: any number */
+	uint64_t rate_per_address;        /* the same, of who shows no token */
 	unsigned header_ms;      /* a request's head must be here by then; 0: any time */
 	uint64_t min_rate;       /* bytes a second of a body or reply under way; 0: any */
 	unsigned slow_ms;        /* how long a client may be slower than that */
@@ -44,6 +46,8 @@ struct http_config {
 	uint64_t discard_max;    /* bytes of a refused body that are read and thrown away */
 	unsigned discard_ms;     /* and for how long */
 	unsigned sse_comment_ms; /* how often an idle event stream says that it lives */
+	unsigned sse_max;        /* streams of events at once */
+	unsigned followers_max;  /* results followed, and requests that wait, at once */
 	unsigned page_limit_max; /* of `limit` in lists of jobs */
 	enum access_log access_log;
 	bool audit_log;           /* a line for every request that would change something */

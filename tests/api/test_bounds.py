@@ -1,7 +1,11 @@
 """Every bound on what clients may do is reached, refused in words, and recovered from."""
 
 import contextlib
+import hmac
+import re
 import select
+import shutil
+import tempfile
 
 from support.leat import *
 from support.metrics import Metrics
@@ -301,3 +305,180 @@ def test_a_flood_of_connections_is_answered_or_cut(t):
     counted_down(t, api, 1)
     with api.connect() as welcome:
         status(welcome.request("GET", "/livez"), 200)
+
+
+# -- requests a second -------------------------------------------------------------------------
+
+class Token:
+    """A line of a tokens file, and the token itself."""
+
+    def __init__(self, name, *scopes):
+        self.name, self.scopes = name, scopes
+        self.id = os.urandom(6).hex()
+        self.text = f"leat_{self.id}_" + os.urandom(32).hex()[:43]
+        self.headers = {"Authorization": f"Bearer {self.text}"}
+
+    def line(self):
+        salt = os.urandom(16)
+        digest = hmac.new(salt, self.text.encode(), "sha256").hexdigest()
+        return json.dumps({"name": self.name, "id": self.id, "salt": salt.hex(), "hash": digest,
+                           "scopes": self.scopes}) + "\n"
+
+
+def with_tokens(t, *tokens, **options):
+    path = os.path.join(tempfile.mkdtemp(prefix="leat-tokens-"), "tokens")
+    t.cleanup.append(lambda: shutil.rmtree(os.path.dirname(path)))
+    with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.writelines(token.line() for token in tokens)
+    return own(t, tokens=path, **options)
+
+
+def limits(reply):
+    """What RateLimit says: who, how many are left, in how many seconds all are back."""
+    found = re.fullmatch(r'"(\w+)";r=(\d+);t=(\d+)', reply.headers["ratelimit"])
+    return found[1], int(found[2]), int(found[3])
+
+
+def use_up(api, headers=None):
+    """Asks until it is refused; the number of answers before, and the refusal."""
+    for n in range(1000):
+        reply = api.get("/v1/stages", headers=headers)
+        if reply.status == 429:
+            return n, reply
+        status(reply, 200)
+    raise AssertionError("no limit is ever reached")
+
+
+def too_often(reply, per):
+    body = problem(reply, 429, "rate-limited")
+    ok(f"rate-per-{per}" in body["detail"], body["detail"])
+    within(int(reply.headers["retry-after"]), 1, 10, "Retry-After")
+    eq(limits(reply)[:2], (per, 0), "RateLimit")
+
+
+def test_requests_of_an_address_are_counted(t):
+    api = own(t, rate_per_address=2)
+    first = api.get("/v1/stages")
+    eq(first.headers["ratelimit-policy"], '"address";q=20;w=10', "RateLimit-Policy")
+    eq(limits(first), ("address", 19, 1), "RateLimit")
+    answered, refusal = use_up(api)
+    within(answered, 19, 60, "requests before it was refused")
+    too_often(refusal, "address")
+    for path in ("/livez", "/readyz", "/"):
+        ok("ratelimit" not in api.get(path).headers, f"{path} is counted")
+    until(lambda: api.get("/v1/stages").status == 200, 20 * t.slow, "one is back", 0.2)
+    m = until(lambda: (r := api.get("/metrics")).status == 200 and Metrics(r.body.decode()),
+              20 * t.slow, "the metrics", 0.6)
+    ok(m("leat_http_rate_limited_total", per="address") >= 1, "counted")
+    eq((m("leat_http_rate_max", per="address"), m("leat_http_rate_max", per="token"),
+        m("leat_http_rate_buckets", per="address")), (2, 0, 1), "as metrics")
+
+
+def test_requests_of_a_token_are_counted_apart(t):
+    one, other = Token("one", "read"), Token("other", "read")
+    api = with_tokens(t, one, other, rate_per_token=1, rate_per_address=3)
+    answered, refusal = use_up(api, one.headers)
+    within(answered, 10, 40, "requests before it was refused")
+    too_often(refusal, "token")
+    status(api.get("/v1/stages", headers=other.headers), 200)
+    for _ in range(29):  # guesses are counted by where they come from
+        reply = api.get("/v1/stages", headers={"Authorization": "Bearer leat_wrong"})
+        ok(reply.status in (401, 429), reply)
+    until(lambda: api.get("/v1/stages").status == 429, 10 * t.slow, "guesses are refused", 0)
+    status(api.get("/v1/stages", headers=other.headers), 200)
+
+
+def test_a_client_that_is_told_to_wait_waits(t):
+    api = own(t, rate_per_address=3)
+    use_up(api)
+    done = subprocess.run([t.settings.program, "submit", "pass", "--server", f"http://127.0.0.1:{api.server.port}",
+                           "--results"], input=b"1\n2\n", capture_output=True, timeout=60 * t.slow,
+                          check=False)
+    eq((done.returncode, done.stdout), (0, b"1\n2\n"), done.stderr.decode())
+    m = until(lambda: (r := api.get("/metrics")).status == 200 and Metrics(r.body.decode()),
+              20 * t.slow, "the metrics", 0.6)
+    ok(m("leat_http_rate_limited_total", per="address") >= 2, "it was never told to wait")
+
+
+# -- followers ---------------------------------------------------------------------------------
+
+def test_streams_of_events_are_bounded(t):
+    api = own(t, sse_max=3)
+    job = api.create({"stages": [{"use": "pass"}]})
+    paths = ["/v1/events", f"{job.path}/events", f"{job.path}/results"]
+    streams = [api.stream(path, {}, None, Events) for path in paths]
+    for path in paths:
+        busy(api.get(path, headers={"Accept": "text/event-stream"}), "sse-max")
+    m = scrape(api)
+    eq([m(f"leat_http_followers{what}", of="events") for what in ("", "_max", "_refused_total")],
+       [3, 3, 3], "as metrics")
+    streams.pop().close()
+    until(lambda: scrape(api)("leat_http_followers", of="events") == 2, 20 * t.slow, "one is gone", 0.1)
+    streams.append(api.stream("/v1/events", {}, None, Events))
+    job.must("cancel")
+    for stream in streams:
+        stream.close()
+
+
+def test_followers_of_results_and_those_who_wait_are_bounded(t):
+    api = own(t, followers_max=2)
+    job = api.create({"stages": [{"use": "pass"}]})
+    streams = [job.follow(), job.follow("failures")]
+    for path in (f"{job.path}/results?follow=true", f"{job.path}/failures?wait_ms=1000",
+                 f"{job.path}?wait_ms=1000"):
+        busy(api.get(path), "followers-max")
+    status(api.get(f"{job.path}/results"), 200)
+    eq(scrape(api)("leat_http_followers_refused_total", of="results"), 3)
+    job.send([1], close=True)
+    for stream in streams:
+        list(stream)
+        stream.close()
+    until(lambda: scrape(api)("leat_http_followers", of="results") == 0, 20 * t.slow, "they are gone", 0.1)
+    eq(list(job.follow()), [b"1"], "the results")
+
+
+# -- jobs --------------------------------------------------------------------------------------
+
+def test_jobs_of_a_token_are_bounded_also_over_a_restart(t):
+    one, other = Token("one", "submit", "operate", "read"), Token("other", "submit")
+    api = with_tokens(t, one, other, jobs_per_token=2)
+    definition = {"stages": [{"use": "pass"}]}
+
+    def create(token):
+        return api.post("/v1/jobs", definition, headers=token.headers)
+
+    first = create(one).json()["id"]
+    status(create(one), 201)
+
+    def refused():
+        body = problem(create(one), 429, "too-many-jobs")
+        ok("jobs-per-token" in body["detail"] and "'one'" in body["detail"], body["detail"])
+        problem(api.post("/v1/run?stages=pass", b"1\n", {**one.headers, "Content-Type": NDJSON}),
+                429, "too-many-jobs")
+
+    refused()
+    status(create(other), 201)
+    api.close()
+    api.server.stop()
+    api.server.start()
+    refused()
+    status(api.post(f"/v1/jobs/{first}/cancel", headers=one.headers), 200)
+    until(lambda: api.get(f"/v1/jobs/{first}", headers=one.headers).json()["done"], 20 * t.slow,
+          "it is done")
+    status(create(one), 201)
+
+
+def test_workers_of_all_jobs_are_bounded(t):
+    api = own(t, workers_max=10)
+    job = api.create({"stages": [{"use": "pass", "workers": 4}, {"use": "pass", "name": "b"}]})
+    busy(api.post("/v1/jobs", {"stages": [{"use": "pass", "workers": 6}]}), "workers-max")
+    busy(api.request("PATCH", job.path, {"stages": {"b": {"workers": 7}}}), "workers-max")
+    eq(job.get()["stages"][1]["workers"], 1, "workers of b")
+    status(api.request("PATCH", job.path, {"stages": {"b": {"workers": 6}}}), 200)
+    m = scrape(api)
+    eq((m("leat_workers"), m("leat_workers_max")), (10, 10), "as metrics")
+    busy(api.post("/v1/jobs", {"stages": [{"use": "pass"}]}), "workers-max")
+    job.must("cancel")
+    job.wait_done("cancelled")
+    eq(scrape(api)("leat_workers"), 0, "workers")
+    api.create({"stages": [{"use": "pass", "workers": 10}]}).must("cancel")
