@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "client/patience.h"
 
 #define CONNECT_MS 15000
 #define WAIT_MS    60000
@@ -516,7 +517,7 @@ int remote_end(struct remote *remote, struct remote_reply *reply, struct error *
 	return explain(remote, err);
 }
 
-int remote_call(struct remote *remote, const struct remote_request *request,
+static int call_once(struct remote *remote, const struct remote_request *request,
 	struct remote_reply *reply, struct error *err)
 {
 	enum remote_event event;
@@ -530,6 +531,32 @@ int remote_call(struct remote *remote, const struct remote_request *request,
 	result = remote_end(remote, reply, err);
 	reply->interrupted = event == REMOTE_WOKEN;
 	return result;
+}
+
+/* Refused before anybody looked at it, so it may be sent again whatever it asks. */
+static bool was_too_often(const struct remote_reply *reply)
+{
+	return reply->status == 429 && reply->body.len > 0 &&
+	       strstr(reply->body.data, "/problems/rate-limited\"") != NULL;
+}
+
+int remote_call(struct remote *remote, const struct remote_request *request,
+	struct remote_reply *reply, struct error *err)
+{
+	struct patience patience;
+	unsigned wait_ms;
+
+	patience_init(&patience, PATIENCE_DEFAULT_MS);
+	for (;;) {
+		if (call_once(remote, request, reply, err) < 0)
+			return -1;
+		if (!was_too_often(reply) || request->read != NULL || request->timeout_ms > 0 ||
+			!patience_next(
+				&patience, (uint64_t)reply->retry_after_s * 1000, &wait_ms))
+			return 0;
+		if (remote_wait(remote, &remote->interrupt_fd, 1, (int)wait_ms) == REMOTE_WOKEN)
+			return 0;
+	}
 }
 
 /* ---- text for a URL ---- */

@@ -75,7 +75,8 @@ void remote_close(struct remote *remote);
 /* Without password and without a slash at the end. */
 const char *remote_url(const struct remote *remote);
 
-/* The whole of it. */
+/* The whole of it. Where the server says that there were too many requests, it waits as long as
+ * that says and sends it again, unless the request has a timeout or a body in pieces. */
 int remote_call(struct remote *remote, const struct remote_request *request,
 	struct remote_reply *reply, struct error *err);
 
