@@ -121,6 +121,10 @@ const struct setting settings_table[] = {
 	{ "retention-default", JOBS, "MS",
 		"how long results stay after a job is done, where it says nothing", SETTING_MS,
 		FOR_SERVE, FIELD(engine.rules.retention_default_ms), 0, 36500 * DAY_MS },
+	{ "retention-records", JOBS, "MS",
+		"how long a job itself stays, its counts and definition, after its results went",
+		SETTING_MS, FOR_SERVE, FIELD(engine.records_ms), 0, 36500 * DAY_MS,
+		.zero = "for ever" },
 
 	{ "connections-max", HTTP, "COUNT", "connections at once", SETTING_COUNT, FOR_SERVE,
 		FIELD(http.connections_max), 1, 1000000 },

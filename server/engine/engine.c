@@ -20,6 +20,7 @@ const struct engine_config engine_config_default = {
 	.item_max = 1 * MIB,
 	.output_max = 16 * MIB,
 	.hot_bytes = 2 * MIB,
+	.records_ms = 90ull * 24 * 3600 * 1000,
 	.stall_ms = 60000,
 	.flush_ms = 50,
 	.reserve_bytes = 0,

@@ -240,7 +240,9 @@ struct post {
 void engine_post(struct engine *engine, struct post *post);
 
 /* ---- retention (retention.c) ---- */
-void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms);
+/* The job is done: what goes next of it, goes when it is due. */
+void retention_watch(
+	struct engine *engine, const struct id *id, const struct job_record *record);
 void retention_run(struct engine *engine);
 void retention_done(struct engine *engine);
 

@@ -253,7 +253,7 @@ static void ended(struct job *job, const struct error *err)
 	job_retire(job);
 	if (job->record.state != JOB_SUCCEEDED)
 		job_erase(job, ERASE_INPUT);
-	retention_add(job->engine, &job->id, job->record.expires_ms);
+	retention_watch(job->engine, &job->id, &job->record);
 	job_tell(job, JOB_EVENT_STATE | JOB_EVENT_RESULTS);
 	engine_check_drained(job->engine);
 	job_unref(job);

@@ -422,8 +422,7 @@ static bool found_job(void *arg, const struct id *id, const void *definition,
 	if (job_state_is_done((enum job_state)decoded.state) && !decoded.erasing &&
 		!decoded.ephemeral) {
 		found->done++;
-		if (!decoded.expired)
-			retention_add(found->engine, id, decoded.expires_ms);
+		retention_watch(found->engine, id, &decoded);
 		job_record_done(&decoded);
 		return true;
 	}

@@ -1,5 +1,7 @@
 /*
- * Retention: results and failures of a job go `retention_ms` after it was done.
+ * Retention: results and failures of a job go `retention_ms` after it was done; the rest of it,
+ * its definition and its counts, `records_ms` after that. So what a server that runs for years
+ * keeps is bounded by what is done in that time.
  *
  * What is due next stands on top of a heap in memory (24 bytes a job that is done), so
  * looking costs nothing; what is removed goes in small transactions behind the others.
@@ -19,7 +21,7 @@ static void swap(struct expiry *a, struct expiry *b)
 	*b = c;
 }
 
-void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms)
+static void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms)
 {
 	size_t at = engine->expiry_count;
 
@@ -70,22 +72,62 @@ static void expired(struct job *job, const struct error *err)
 	FAULT_POINT("expiry-stored");
 	log_info("results_expired", JOB_LOG, JOB_LOG_ARGS(job));
 	job_erase(job, ERASE_VALUES);
+	retention_watch(job->engine, &job->id, &job->record);
 }
 
-static void expire(void *arg, struct job *job, const struct error *err)
+static void forgotten(void *arg, struct job *job, const struct error *err)
 {
-	struct engine *engine = arg;
+	(void)arg;
+	if (err == NULL)
+		log_info("job_forgotten", JOB_LOG, JOB_LOG_ARGS(job));
+}
 
-	/* Deleted since, or at work again: then it is added again when it ends. */
-	if (err != NULL || job == NULL || !job_is_done(job) || job->record.expired)
-		return;
-	if (job->record.expires_ms > clock_wall_ms())
-		retention_add(engine, &job->id, job->record.expires_ms);
+/* It is found again at the next start if it cannot be done now. */
+static void begin(struct job *job)
+{
+	if (job->record.expired)
+		job_delete(job, forgotten, NULL, NULL);
 	else
 		job_submit(job,
 			(struct job_op){
 				.change = change_expired, .must = true, .then = expired },
 			NULL);
+}
+
+/* When something of it goes next; 0: never. */
+static uint64_t due_ms(const struct engine *engine, const struct job_record *record)
+{
+	uint64_t records_ms = engine_config(engine)->records_ms;
+
+	if (!record->expired)
+		return record->expires_ms;
+	return records_ms == 0 ? 0 : record->expires_ms + records_ms;
+}
+
+void retention_watch(
+	struct engine *engine, const struct id *id, const struct job_record *record)
+{
+	uint64_t due = due_ms(engine, record);
+
+	if (due != 0)
+		retention_add(engine, id, due);
+}
+
+static void expire(void *arg, struct job *job, const struct error *err)
+{
+	struct engine *engine = arg;
+	uint64_t due;
+
+	/* Deleted since, or at work again: then it is added again when it ends. */
+	if (err != NULL || job == NULL || !job_is_done(job))
+		return;
+	due = due_ms(engine, &job->record);
+	if (due == 0)
+		return;
+	if (due > clock_wall_ms())
+		retention_add(engine, &job->id, due);
+	else
+		begin(job);
 }
 
 void retention_run(struct engine *engine)

@@ -283,6 +283,19 @@ def test_retention_removes_results_after_done(t):
     problem(gone, 410, "results-expired")
 
 
+def test_retention_forgets_the_job_itself_later(t):
+    server = t.server({"retention-records": 400})
+    api = t.client(server)
+    jobs = [t.job(retention_ms=100, api=api) for _ in range(3)]
+    for job in jobs:
+        job.send(numbers(5), close=True)
+    api.close()
+    server.restart()  # what is due later is found again
+    for job in jobs:
+        until(lambda: api.get(job.path).status == 404, 20 * t.slow, "the job is forgotten")
+    eq(api.jobs()["items"], [], "jobs")
+
+
 def counts_match(job, expected):
     """The job's counts against the model's."""
     counts = job.get()["counts"]
