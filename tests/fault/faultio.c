@@ -6,19 +6,21 @@
  * number lies in [fail_at, fail_at + fail_count). Two ways to steer it:
  *
  *	LEAT_FAULTIO_CONTROL=path	a file of at least sizeof(struct control), shared: a
- *					test arms it and reads the counters while the server
- *runs LEAT_FAULTIO_AT=n		the n-th call fails, from the start LEAT_FAULTIO_COUNT=m
- *and the m - 1 after it (default 1, 0: all) LEAT_FAULTIO_ERRNO=ENOSPC|EIO	with this error
- *(default EIO) LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
+ *					test arms it and reads counters as the server runs
+ *	LEAT_FAULTIO_AT=n		the n-th call fails, from the start
+ *	LEAT_FAULTIO_COUNT=m		and the m - 1 after it (default 1, 0: all)
+ *	LEAT_FAULTIO_ERRNO=ENOSPC|EIO	with this error (default EIO)
+ *	LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
  *
- * With `half` set a write that is to fail takes half of its bytes instead, as a disk does
- * that becomes full.
+ * `how` a call fails: with its error; or a write takes half of its bytes, as a disk does that
+ * becomes full; or the process ends by SIGKILL in its place.
  */
 #undef _FILE_OFFSET_BITS /* with it pwrite() would be pwrite64() already; both are wanted */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@
 #include <unistd.h>
 
 enum { KIND_WRITE = 1, KIND_SYNC = 2 };
+enum { HOW_FAIL, HOW_HALF, HOW_KILL };
 
 /* The same layout stands in faultio.py. */
 struct control {
@@ -38,7 +41,7 @@ struct control {
 	uint64_t failed;     /* how many were made to fail; written by the shim */
 	int32_t error;
 	uint32_t kinds;
-	uint32_t half;
+	uint32_t how;
 };
 
 static struct control own = { .fail_count = 1, .error = EIO, .kinds = KIND_WRITE | KIND_SYNC };
@@ -119,6 +122,8 @@ static bool hit(int fd, uint32_t kind)
 
 	pthread_once(&once, read_environment);
 	fails = is_the_file(fd) && must_fail(kind);
+	if (fails && control->how == HOW_KILL)
+		raise(SIGKILL);
 	errno = saved;
 	return fails;
 }
@@ -142,7 +147,7 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t len)
 	REAL(write);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, bytes, len);
-	return control->half ? real(fd, bytes, len / 2) : fail();
+	return control->how == HOW_HALF ? real(fd, bytes, len / 2) : fail();
 }
 
 EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
@@ -150,7 +155,7 @@ EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 	REAL(pwrite);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, bytes, len, at);
-	return control->half ? real(fd, bytes, len / 2, at) : fail();
+	return control->how == HOW_HALF ? real(fd, bytes, len / 2, at) : fail();
 }
 
 EXPORT ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
@@ -158,7 +163,7 @@ EXPORT ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 	REAL(pwrite64);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, bytes, len, at);
-	return control->half ? real(fd, bytes, len / 2, at) : fail();
+	return control->how == HOW_HALF ? real(fd, bytes, len / 2, at) : fail();
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
@@ -166,7 +171,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	REAL(writev);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, parts, count);
-	return control->half ? real(fd, parts, (count + 1) / 2) : fail();
+	return control->how == HOW_HALF ? real(fd, parts, (count + 1) / 2) : fail();
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
@@ -174,7 +179,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
 	REAL(pwritev);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, parts, count, at);
-	return control->half ? real(fd, parts, (count + 1) / 2, at) : fail();
+	return control->how == HOW_HALF ? real(fd, parts, (count + 1) / 2, at) : fail();
 }
 
 EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
@@ -182,7 +187,7 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t a
 	REAL(pwritev64);
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, parts, count, at);
-	return control->half ? real(fd, parts, (count + 1) / 2, at) : fail();
+	return control->how == HOW_HALF ? real(fd, parts, (count + 1) / 2, at) : fail();
 }
 
 EXPORT int fdatasync(int fd)

@@ -9,6 +9,7 @@ import subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYOUT = struct.Struct("=QQQQiII")  # struct control
 WRITE, SYNC = 1, 2
+FAIL, HALF, KILL = 0, 1, 2
 
 
 def shim(program, folder):
@@ -38,10 +39,12 @@ class FaultIo:
     def environment(self):
         return {"LD_PRELOAD": self.preload, "LEAT_FAULTIO_CONTROL": self.path}
 
-    def arm(self, at, error, kinds=WRITE | SYNC, count=1, half=False):
-        """The `at`-th call from now on fails, and the count - 1 behind it (0: all)."""
+    def arm(self, at, error, kinds=WRITE | SYNC, count=1, half=False, kill=False):
+        """The `at`-th call from now on fails, and the count - 1 behind it (0: all). With `half`
+        a write takes half of its bytes, with `kill` the server ends instead."""
         self.disarm()
-        self.memory[:] = LAYOUT.pack(0, at, count, 0, getattr(errno, error), kinds, int(half))
+        self.memory[:] = LAYOUT.pack(0, at, count, 0, getattr(errno, error), kinds,
+                                     HALF if half else KILL if kill else FAIL)
 
     def disarm(self):
         self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, 0, 0)
