@@ -20,13 +20,13 @@
 #include "client/problem.h"
 #include "client/shown.h"
 
-enum { KEY_SERVER = 0x200, KEY_TOKEN, KEY_JSON };
+enum { KEY_SERVER = 0x200, KEY_TOKEN, KEY_CACERT, KEY_CERT, KEY_KEY, KEY_JSON };
 
 #define GROUP         90
 #define COLUMNS_USUAL 80
 /* Nothing is cut in what is no terminal. */
 #define COLUMNS_OF_A_FILE 4096
-#define ROWS_MAX          (CLIENT_OWN_MAX + 8)
+#define ROWS_MAX          (CLIENT_OWN_MAX + 12)
 
 /* ---- the line ---- */
 
@@ -39,6 +39,12 @@ static int take(void *arg, int key, const char *value, struct error *err)
 		client->server = value;
 	else if (key == KEY_TOKEN)
 		client->token = value;
+	else if (key == KEY_CACERT)
+		client->cacert = value;
+	else if (key == KEY_CERT)
+		client->cert = value;
+	else if (key == KEY_KEY)
+		client->key = value;
 	else if (key == KEY_JSON)
 		client->json = true;
 	else if (command->take != NULL)
@@ -59,11 +65,21 @@ static void make_rows(const struct client_command *command, struct argp_option *
 		*to++ = (struct argp_option){ "json", KEY_JSON, NULL, 0,
 			"for programs: JSON, an object a line", GROUP };
 	*to++ = (struct argp_option){ "server", KEY_SERVER, "URL", 0,
-		"where leat serve is (default: " REMOTE_DEFAULT "; LEAT_SERVER)", GROUP };
+		"where leat serve is, http://…, https://… or unix:/PATH (default: " REMOTE_DEFAULT
+		"; LEAT_SERVER)",
+		GROUP };
 	*to++ = (struct argp_option){ "token", KEY_TOKEN, "TOKEN", 0,
 		"sent as a bearer token, for a server or proxy that asks for one (LEAT_TOKEN, "
 		"where other users of this machine cannot see it)",
 		GROUP };
+	*to++ = (struct argp_option){ "cacert", KEY_CACERT, "FILE", 0,
+		"the authority (PEM) whose signature on an https server's certificate counts "
+		"(LEAT_CACERT)",
+		GROUP };
+	*to++ = (struct argp_option){ "cert", KEY_CERT, "FILE", 0,
+		"show an https server this certificate (PEM; LEAT_CERT)", GROUP };
+	*to++ = (struct argp_option){ "key", KEY_KEY, "FILE", 0,
+		"its private key, if that is not in the same file (LEAT_KEY)", GROUP };
 	*to++ = (struct argp_option)ARGS_HELP_ROW(GROUP);
 	*to = (struct argp_option)ARGS_VERSION_ROW(GROUP);
 }
@@ -108,6 +124,9 @@ int client_begin(struct client *client, const struct client_command *command, in
 	*client = (struct client){ .command = command,
 		.server = variable("LEAT_SERVER"),
 		.token = variable("LEAT_TOKEN"),
+		.cacert = variable("LEAT_CACERT"),
+		.cert = variable("LEAT_CERT"),
+		.key = variable("LEAT_KEY"),
 		.signal_fd = -1,
 		.arg = arg };
 	setlocale(LC_CTYPE, "");
@@ -122,9 +141,12 @@ int client_begin(struct client *client, const struct client_command *command, in
 
 int client_open_with(struct client *client, int interrupt_fd)
 {
-	const struct remote_config config = {
-		.url = client->server, .token = client->token, .interrupt_fd = interrupt_fd
-	};
+	const struct remote_config config = { .url = client->server,
+		.token = client->token,
+		.cacert = client->cacert,
+		.cert = client->cert,
+		.key = client->key,
+		.interrupt_fd = interrupt_fd };
 	struct error err;
 
 	if (remote_open(&client->remote, &config, &err) == 0)

@@ -33,7 +33,7 @@ struct client_command {
 
 struct client {
 	const struct client_command *command;
-	const char *server, *token; /* as given; NULL: not */
+	const char *server, *token, *cacert, *cert, *key; /* as given; NULL: not */
 	bool json;
 	int signal_fd; /* SIGINT and SIGTERM, once they are caught; -1 */
 	struct remote *remote;

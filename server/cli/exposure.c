@@ -30,6 +30,8 @@ static const char *open_address(const struct http_place *place, char *to, size_t
 	if (place->kind == PLACE_TCP)
 		return host_is_loopback(place->text) ? NULL : place->text;
 	socket_name(place->fd, to, size);
+	if (strcmp(to, "?") == 0) /* no socket at all, as will be said */
+		return NULL;
 	return strncmp(to, "unix:", 5) == 0 || host_is_loopback(to) ? NULL : to;
 }
 

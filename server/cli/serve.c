@@ -31,6 +31,8 @@
 /* Replies under way get at least this long after the drain, and are looked at this often. */
 #define REPLIES_MIN_MS  500
 #define REPLIES_LOOK_MS 5
+/* Whoever has connected and says nothing is waited for so long, where sockets are handed on. */
+#define SILENT_MS 2000
 
 struct serve {
 	struct settings settings;
@@ -47,7 +49,7 @@ struct serve {
 
 	unsigned asked; /* how many times to end */
 	bool drained, ended;
-	uint64_t deadline_ns; /* for replies, once asked to end */
+	uint64_t asked_ns, deadline_ns; /* for replies, once asked to end */
 };
 
 /* ---- the end ---- */
@@ -85,6 +87,34 @@ static void on_drained(void *arg)
 	uv_timer_start(&serve->look, look_at_replies, 0, REPLIES_LOOK_MS);
 }
 
+static uint64_t left_ms(const struct serve *serve)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	return serve->deadline_ns > now_ns ? (serve->deadline_ns - now_ns) / NS_PER_MS : 0;
+}
+
+/* Half of the time is for requests, the rest for the items in hand. */
+static void look_at_leaving(uv_timer_t *timer)
+{
+	struct serve *serve = timer->data;
+	uint64_t waited_ms = (clock_mono_ns() - serve->asked_ns) / NS_PER_MS;
+
+	if (!http_server_has_left(serve->http, waited_ms < SILENT_MS) &&
+		waited_ms < serve->settings.drain_ms / 2 && serve->asked == 1)
+		return;
+	uv_timer_stop(timer);
+	if (serve->asked == 1)
+		engine_drain(serve->engine, left_ms(serve), on_drained, serve);
+}
+
+/* The sockets are handed on: nobody who has come in may be turned away. */
+static void leave(struct serve *serve)
+{
+	http_server_leave(serve->http);
+	uv_timer_start(&serve->look, look_at_leaving, 0, REPLIES_LOOK_MS);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct serve *serve = handle->data;
@@ -93,10 +123,14 @@ static void on_signal(uv_signal_t *handle, int number)
 	log_info("signal", "name=%s hint=\"%s\"", number == SIGTERM ? "SIGTERM" : "SIGINT",
 		drain_ms > 0 ? "another one ends it at once" : "");
 	notify_stopping();
-	if (serve->asked == 1)
-		serve->deadline_ns = clock_mono_ns() + drain_ms * NS_PER_MS;
+	if (serve->asked == 1) {
+		serve->asked_ns = clock_mono_ns();
+		serve->deadline_ns = serve->asked_ns + drain_ms * NS_PER_MS;
+	}
 	if (serve->drained)
 		end(serve);
+	else if (serve->asked == 1 && serve->places.handed && serve->http != NULL)
+		leave(serve);
 	else
 		engine_drain(serve->engine, drain_ms, on_drained, serve);
 }
@@ -249,6 +283,7 @@ static int take_http(struct serve *serve, struct error *err)
 	serve->http_config.access_log = access_log_of(settings->access_log);
 	serve->http_config.audit_log = strcmp(settings->audit_log, "on") == 0;
 	serve->http_config.tokens = settings->tokens;
+	serve->http_config.unix_users = settings->unix_users;
 	serve->http_config.hosts = settings->hosts;
 	serve->http_config.cors_origins = settings->cors_origins;
 	if (places_init(&serve->places, settings, err) < 0 ||

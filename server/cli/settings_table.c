@@ -51,6 +51,11 @@ const struct setting settings_table[] = {
 		FIELD(unix_mode) },
 	{ "unix-group", PLACE, "GROUP", "group of the Unix socket, a name or a number",
 		SETTING_TEXT, FOR_SERVE, FIELD(unix_group) },
+	{ "unix-users", PLACE, "USERS",
+		"who may use the Unix socket besides leat's own user and root: names or numbers "
+		"with commas between them, each with =NAME of a line of the tokens file, or he "
+		"may do everything",
+		SETTING_TEXT, FOR_SERVE, FIELD(unix_users) },
 	{ "data", PLACE, "DIR",
 		"folder of the ledger, made if it is not there; not on a network file system",
 		SETTING_TEXT, FOR_SERVE, FIELD(data) },

@@ -227,6 +227,9 @@ static int show_of_server(const struct line *line)
 	struct client client = { .command = &command,
 		.server = line->server,
 		.token = line->token != NULL ? line->token : token,
+		.cacert = getenv("LEAT_CACERT"),
+		.cert = getenv("LEAT_CERT"),
+		.key = getenv("LEAT_KEY"),
 		.signal_fd = -1 };
 	int code = client_open(&client);
 

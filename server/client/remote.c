@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client/patience.h"
+#include "client/way.h"
 
 #define CONNECT_MS 15000
 #define WAIT_MS    60000
@@ -21,6 +22,7 @@ struct remote {
 	CURL *easy;
 	char *url, *token;
 	char *shown_url; /* without a password, for people */
+	struct way way;
 	int interrupt_fd;
 	bool loopback;
 	/* The request under way: */
@@ -44,7 +46,7 @@ static bool is_loopback(const char *host)
 static int not_a_url(const char *url, const char *why, struct error *err)
 {
 	return error_set(err, ERR_BAD_REQUEST,
-		"the server '%.120s': %s; give it as http://HOST:PORT", url, why);
+		"the server '%.120s': %s; give it as http://HOST:PORT or unix:/PATH", url, why);
 }
 
 static bool has_part(CURLU *url, CURLUPart part)
@@ -108,9 +110,17 @@ static int parse_url(struct remote *remote, CURLU *url, const char *given, struc
 
 static int set_url(struct remote *remote, const char *given, struct error *err)
 {
-	CURLU *url = curl_url();
+	CURLU *url;
 	int result;
 
+	if (remote->way.socket != NULL) {
+		remote->loopback = true;
+		remote->url = mem_strdup("http://localhost");
+		remote->shown_url = mem_strdup(given);
+		return remote->url != NULL && remote->shown_url != NULL ? 0
+									: error_no_memory(err);
+	}
+	url = curl_url();
 	if (url == NULL)
 		return error_no_memory(err);
 	result = parse_url(remote, url, given, err);
@@ -137,7 +147,7 @@ int remote_open(struct remote **ret, const struct remote_config *config, struct 
 	if (remote->multi == NULL || remote->easy == NULL ||
 		(config->token != NULL && remote->token == NULL))
 		error_no_memory(err);
-	else
+	else if (way_init(&remote->way, config, err) == 0)
 		result = set_url(
 			remote, config->url != NULL ? config->url : REMOTE_DEFAULT, err);
 	if (result < 0) {
@@ -169,6 +179,7 @@ void remote_close(struct remote *remote)
 	mem_free(remote->url);
 	mem_free(remote->shown_url);
 	mem_free(remote->token);
+	way_done(&remote->way);
 	mem_free(remote);
 	curl_global_cleanup();
 }
@@ -311,6 +322,7 @@ static void set_transport(struct remote *remote, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, PIECE_BYTES);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, PIECE_BYTES);
+	way_apply(&remote->way, easy);
 	if (remote->loopback) /* a proxy's own loopback is another one */
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 }
@@ -466,6 +478,9 @@ static int explain(struct remote *remote, struct error *err)
 
 	if (remote->out_of_memory || remote->result == CURLE_OUT_OF_MEMORY)
 		return error_no_memory(err);
+	if (way_hint(&remote->way, remote->result) != NULL)
+		return error_set(err, ERR_BAD_REQUEST, "%s: %s; %s", remote->shown_url, why,
+			way_hint(&remote->way, remote->result));
 	if (remote->too_large)
 		return error_set(err, ERR_BODY_TOO_LARGE,
 			"the reply of %s is larger than %zu MiB", remote->shown_url,

@@ -27,8 +27,11 @@
 struct remote;
 
 struct remote_config {
-	const char *url;   /* http://HOST:PORT, or HOST:PORT; NULL: REMOTE_DEFAULT */
-	const char *token; /* NULL: none */
+	/* http://HOST:PORT, https://…, HOST:PORT, or unix:/PATH; NULL: REMOTE_DEFAULT */
+	const char *url;
+	const char *token;  /* NULL: none */
+	const char *cacert; /* see client/way.h; NULL: none */
+	const char *cert, *key;
 	/*
 	 * When this descriptor can be read, a call ends with `interrupted`; -1: none. Its bytes
 	 * stay where they are.

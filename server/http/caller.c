@@ -160,6 +160,7 @@ void caller_end(void **socket_context)
 		return;
 	list_remove(&caller->link);
 	peer_free(caller->peer);
+	principal_unref(caller->self);
 	tls_end(TAKE(caller->tls));
 	if (caller->has_poll)
 		uv_close((uv_handle_t *)&caller->poll, on_closed);

@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "http/principal.h"
 
 struct listener;
 struct tls_generation;
@@ -45,7 +46,10 @@ struct caller {
 	uv_poll_t poll;
 	uint64_t since_ns;
 	uid_t uid; /* at the other end of a Unix socket; -1: not known */
-	bool has_poll, suspended;
+	/* For http/identity.h: */
+	char name[PRINCIPAL_NAME_SIZE]; /* that he shows; "": none */
+	struct principal *self;         /* himself, where no tokens file speaks of him; NULL */
+	bool has_poll, suspended, looked;
 };
 
 void callers_init(struct callers *callers);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "http/caller.h"
+#include "http/identity.h"
 #include "http/internal.h"
 #include "http/listener.h"
 #include "http/negotiate.h"
@@ -142,8 +143,12 @@ void guard_identify(struct request *request)
 		request->connection, MHD_HEADER_KIND, find_authorization, &found);
 	if (server->tokens != NULL)
 		become(request, server->nobody);
-	if (found.text == NULL)
+	if (found.text == NULL) {
+		who = identity_of(request);
+		if (who != NULL)
+			become(request, who);
 		return;
+	}
 	token = bearer(found.text);
 	/* Of two, nobody can say which one is meant. */
 	if (server->tokens != NULL && token != NULL && found.count == 1)
@@ -170,6 +175,11 @@ static int check_scope(const struct request *request, struct error *err)
 			"this spans the jobs of all labels, and the token '%s' is for some",
 			principal->name);
 	}
+	if (principal == request->server->nobody && !request->refused &&
+		identity_name(request) != NULL)
+		return error_set(err, ERR_UNAUTHORIZED,
+			"the connection says '%s', and the tokens file has nobody of this name",
+			identity_name(request));
 	if (principal == request->server->nobody)
 		return error_set(err, ERR_UNAUTHORIZED, "%s",
 			request->refused ? "the token is not one of this server, or was revoked"
@@ -249,7 +259,7 @@ void guard_seal(struct request *request)
 
 int guard_admit(struct request *request, struct error *err)
 {
-	if (check_scope(request, err) < 0)
+	if (identity_check(request, err) < 0 || check_scope(request, err) < 0)
 		return -1;
 	/* Pages and probes tell nothing that is anybody's. */
 	if (request->route->scopes != SCOPE_NONE && check_host(request, err) < 0)

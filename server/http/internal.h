@@ -15,6 +15,7 @@
 #include "engine/split.h"
 #include "http/followers.h"
 #include "http/caller.h"
+#include "http/identity.h"
 #include "http/listener.h"
 #include "http/peers.h"
 #include "http/rate.h"
@@ -34,6 +35,7 @@ struct http_server {
 	unsigned listener_count;
 	struct callers callers;
 	struct tls *tls; /* NULL: none */
+	struct identity_users unix_users;
 	uv_prepare_t
 		prepare; /* before the loop sleeps: what was resumed runs, timeouts are asked */
 	uv_timer_t timer; /* libmicrohttpd's next timeout */
@@ -53,7 +55,7 @@ struct http_server {
 	struct principal *anonymous; /* whoever asks, where none are */
 	struct principal *nobody;    /* who shows none, where they are */
 	struct log_limit log_limit, audit_limit;
-	bool kicked, quiesced, stopping;
+	bool kicked, leaving, quiesced, stopping;
 };
 
 /* Something was resumed: see to it that libmicrohttpd runs before the loop sleeps. */

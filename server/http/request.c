@@ -28,7 +28,7 @@ const struct http_config *request_config(const struct request *request)
 
 bool request_is_last(const struct request *request)
 {
-	return request->server->quiesced;
+	return request->server->quiesced || request->server->leaving;
 }
 
 const char *request_header(const struct request *request, const char *name)
@@ -452,6 +452,8 @@ static enum MHD_Result queue(struct request *request)
 {
 	if (request->method != METHOD_HEAD)
 		request_count(request, 0, request->text_len);
+	if (request->server->leaving)
+		request_set_header(request, "Connection", "close");
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
 

@@ -330,9 +330,11 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 	server->started_ns = clock_mono_ns();
 	list_init(&server->requests);
 	rates_init(&server->rates, config->rate_per_token, config->rate_per_address);
-	if (guard_open(server, err) < 0)
-		goto failed;
 	callers_init(&server->callers);
+	if (guard_open(server, err) < 0 ||
+		identity_parse(config->unix_users, server->tokens != NULL, &server->unix_users,
+			err) < 0)
+		goto failed;
 	if (traffic_init(&server->traffic, http_routes, http_route_count) < 0) {
 		error_no_memory(err);
 		goto failed;
@@ -395,7 +397,8 @@ void http_server_quiesce(struct http_server *server)
 		return;
 	server->quiesced = true;
 	for (unsigned at = 0; at < server->listener_count; at++)
-		listener_quiesce(&server->listeners[at]);
+		if (!server->leaving)
+			listener_quiesce(&server->listeners[at]);
 	LIST_EACH(&server->requests, link)
 	{
 		struct request *request = LIST_ENTRY(link, struct request, link);

@@ -28,10 +28,11 @@
 enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
 
 struct http_config {
-	const struct http_place *places;  /* borrowed by http_server_start() */
-	unsigned place_count;             /* 1 to PLACES_MAX */
-	struct tls_config tls;            /* of the TCP sockets among them; borrowed likewise */
-	unsigned connections_max;         /* the descriptors for them are asked of the system */
+	const struct http_place *places; /* borrowed by http_server_start() */
+	unsigned place_count;            /* 1 to PLACES_MAX */
+	const char *unix_users;          /* "": leat's own user and root; see http/identity.h */
+	struct tls_config tls;           /* of the TCP sockets among them; borrowed likewise */
+	unsigned connections_max;        /* the descriptors for them are asked of the system */
 	unsigned connections_per_address; /* 0: half of connections_max, but at least 256 */
 	size_t connection_memory;         /* bytes; a piece of a body is at most half of it */
 	size_t head_max;                  /* bytes of a request's line and headers */
@@ -82,6 +83,10 @@ bool http_server_listening(
 	const struct http_server *server, unsigned at, struct http_listening *ret);
 /* Requests that have not been answered whole. */
 unsigned http_server_active(const struct http_server *server);
+/* Accept no more, and answer whoever was accepted: for sockets that others hold. */
+void http_server_leave(struct http_server *server);
+/* Is everybody answered? `patient`: also those who have connected and not asked yet. */
+bool http_server_has_left(const struct http_server *server, bool patient);
 /* Accept no more, end followers, refuse uploads that wait; other replies go on. */
 void http_server_quiesce(struct http_server *server);
 /*

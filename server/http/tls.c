@@ -131,16 +131,15 @@ static int check_key(const struct tls *tls, const struct buf *bytes, struct erro
 	gnutls_x509_privkey_deinit(key);
 	if (result >= 0)
 		return 0;
-	return bad_file("tls-key", tls->key,
-		result == GNUTLS_E_DECRYPTION_FAILED
-			? "the key is encrypted; give one without a passphrase, that only leat's "
-			  "user can read"
-		: result == GNUTLS_E_BASE64_DECODING_ERROR ||
-				result == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR ||
-				result == GNUTLS_E_ASN1_TAG_ERROR
-			? "no private key in PEM (-----BEGIN PRIVATE KEY-----) is in it"
-			: gnutls_strerror(result),
-		err);
+	if (result == GNUTLS_E_DECRYPTION_FAILED)
+		return bad_file("tls-key", tls->key,
+			"the key is encrypted; give one without a passphrase, that only leat's "
+			"user can read",
+			err);
+	if (memmem(bytes->data, bytes->len, "PRIVATE KEY-----", 16) == NULL)
+		return bad_file("tls-key", tls->key,
+			"no private key in PEM (-----BEGIN PRIVATE KEY-----) is in it", err);
+	return bad_file("tls-key", tls->key, gnutls_strerror(result), err);
 }
 
 static int take_pair(const struct tls *tls, struct tls_generation *generation,

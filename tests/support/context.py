@@ -4,6 +4,8 @@ all of it is undone when the test ends. The marks that a test may carry stand he
 
 import os
 import random
+import shutil
+import tempfile
 
 from . import proc
 from .client import Api, Job
@@ -73,6 +75,12 @@ class Context:
         self.seed = seed
         self.random = random.Random(f"{seed}/{name}")
         self._api = None
+
+    def folder(self):
+        """A folder of the test's own, gone when it ends."""
+        made = tempfile.mkdtemp(prefix="leat-files-")
+        self.cleanup.append(lambda: shutil.rmtree(made, ignore_errors=True))
+        return made
 
     def note(self, text):
         """A line of diagnostics beside the result."""

@@ -89,6 +89,7 @@ class Server:
         self.port = None
         self.log = None
         self.starts = 0
+        self.handed = None  # a listening socket that the server is given, as systemd does it
 
     # -- life --------------------------------------------------------------------
 
@@ -112,24 +113,34 @@ class Server:
             env[f"{tool}_OPTIONS"] = f"{given}:{log}" if given else log
         return env
 
+    def handed_arguments(self):
+        if self.handed is None:
+            return self.arguments()
+        return ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", *self.arguments()]
+
+    def _prepare(self):
+        die_with_parent()
+        if self.handed is not None:
+            os.dup2(self.handed.fileno(), 3)
+
     def spawn(self):
         """Starts the process without waiting for it to be ready."""
         self.process = subprocess.Popen(
-            self.arguments(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            self.handed_arguments(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env=self.environment(), cwd=self.folder,
-            preexec_fn=die_with_parent)
+            preexec_fn=self._prepare, close_fds=self.handed is None)
         self.log = Log(self.process.stderr)
         self.starts += 1
 
     def start(self, timeout=20.0):
         """Starts and waits until it listens. Answers the server itself."""
         self.spawn()
-        found = self.log.wait(r"event=listening\b.*\bport=(\d+)", timeout * self.slow)
+        found = self.log.wait(r"event=listening\b(?:.*\bport=(\d+))?", timeout * self.slow)
         if found is None:
             code = self.process.wait()
             raise AssertionError(f"the server did not start (exit {code}):\n{self.log.tail()}"
                                  + self.report_text())
-        self.port = int(found.group(1))
+        self.port = int(found.group(1) or 0)  # 0: a Unix socket
         return self
 
     @property

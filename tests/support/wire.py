@@ -77,18 +77,26 @@ class Connection:
 
     def __init__(self, port, timeout=30.0, receive_buffer=None):
         self.timeout = timeout
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self._connect(port, receive_buffer)
         self.buffer = bytearray()
         self.ended = False
         self.partial = False  # a request was not sent whole: the connection is of no more use
         self._body = None
         self._asked = deque()  # exchanges whose replies have not begun
         self._exchange = None
+
+    def _connect(self, port, receive_buffer):
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if receive_buffer:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            made.settimeout(self.timeout)
+            made.connect(("127.0.0.1", port))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     def __enter__(self):
         return self
