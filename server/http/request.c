@@ -384,7 +384,7 @@ static void reply_no_job(struct request *request)
 {
 	struct error err;
 
-	error_set(&err, ERR_JOB_NOT_FOUND, "there is no job of this id");
+	error_set(&err, ERR_JOB_NOT_FOUND, "there is no job %s", request->arg);
 	request_reply_problem(request, &err, NULL);
 }
 

@@ -9,7 +9,7 @@ import addFormats from "ajv-formats";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 // What any reply may carry; the rest is written down where it comes.
 const COMMON_HEADERS = new Set(["date", "connection", "content-type", "content-length", "transfer-encoding", "trailer",
-	"vary", "x-content-type-options", "referrer-policy", "ratelimit", "ratelimit-policy"]);
+	"vary", "x-content-type-options", "access-control-allow-origin", "access-control-expose-headers", "referrer-policy", "ratelimit", "ratelimit-policy"]);
 
 const fragment = (pointer) => pointer.map((part) => "/" + encodeURIComponent(String(part).replaceAll("~", "~0").replaceAll("/", "~1"))).join("");
 
