@@ -157,6 +157,7 @@ class Script:
         return status(reply, 200).json()
 
     def act(self, name, verb, **told):
+        self.told[name].pop("state", None)  # asked to change, not yet told that it has
         self.do(f"{verb} {name}", lambda api: status(self.job(name).act(verb), 200))
         self.tell(name, **told)
 
@@ -240,8 +241,6 @@ class Script:
         """After another start: what was held goes on, what failed runs again, all ends."""
         self.up()
         self.look()
-        self.tell("held", state="running")
-        del self.told["held"]["state"]  # told to change, not yet told that it has
         self.act("held", "resume")
         self.upload("held", len(self.values))
         self.act("held", "close")
