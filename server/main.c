@@ -28,6 +28,9 @@ static const struct command commands[] = {
 	{ "rm", "remove jobs with their results", command_rm },
 	{ "token", "make and revoke the tokens of a server", command_token },
 	{ "health", "ask a server whether it lives", command_health },
+	{ "fsck", "check a data folder, repair it", command_fsck },
+	{ "backup", "copy a data folder, also while it is served", command_backup },
+	{ "compact", "give back the room between what a data folder holds", command_compact },
 };
 
 /* What the program starts of itself: no command for people, nowhere shown. */

@@ -39,6 +39,10 @@ int command_new_stage(int argc, char **argv);
 int command_test_stage(int argc, char **argv);
 int command_health(int argc, char **argv);
 int command_token(int argc, char **argv);
+/* Those about a data folder: cli/keep.h. */
+int command_fsck(int argc, char **argv);
+int command_backup(int argc, char **argv);
+int command_compact(int argc, char **argv);
 /* Not in the help: engine/hosted.h. */
 int command_stage_host(int argc, char **argv);
 /* Started by the server, for no person: cli/exec_child.c. */

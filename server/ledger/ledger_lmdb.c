@@ -6,7 +6,7 @@
  * which one it holds: if it is ours the commit is reported as the success it was. While it
  * cannot be asked, or what it says may not be on disk, the commit is in doubt.
  */
-#include "ledger/lmdb_internal.h"
+#include "ledger/lmdb_check.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -261,6 +261,52 @@ static void init_locks(struct ledger_lmdb *lmdb)
 	pthread_condattr_destroy(&attr);
 }
 
+/* ---- before it is opened ---- */
+
+static void say_trouble(void *arg, const char *text)
+{
+	(void)arg;
+	log_error("store_broken", "err=\"%s\"", text);
+}
+
+static void say_damage(void *arg, const struct lmdb_damage *damage)
+{
+	lmdb_note_damage(arg, damage);
+}
+
+static int refuse_damaged(const struct ledger_lmdb *lmdb, const char *why, struct error *err)
+{
+	return error_set(err, ERR_STORE,
+		"the ledger in %s is damaged (%s): 'leat fsck --data %s' says more, with "
+		"--repair it saves what can be read; or put a backup in its place",
+		lmdb->dir, why, lmdb->dir);
+}
+
+/* LMDB believes its file; what it is to be given must be whole. */
+static int check_file(struct ledger_lmdb *lmdb, struct error *err)
+{
+	struct lmdb_check check = { .trouble = say_trouble, .damage = say_damage, .arg = lmdb };
+	char path[4096], part[4096];
+	struct stat file;
+	struct error why;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", lmdb->dir);
+	snprintf(part, sizeof(part), "%s/data.mdb.part", lmdb->dir);
+	if (stat(path, &file) != 0 && stat(part, &file) == 0)
+		return error_set(err, ERR_STORE,
+			"%s is a backup that was not finished: make it again, or remove it",
+			lmdb->dir);
+	if (stat(path, &file) != 0 || file.st_size == 0)
+		return 0;
+	if (lmdb_check(path, &check, &why) < 0) {
+		if (why.code == ERR_NO_MEMORY)
+			return error_no_memory(err);
+		/* Of a newer one LMDB can say more. */
+		return check.format > FORMAT_VERSION ? 0 : refuse_damaged(lmdb, why.text, err);
+	}
+	return check.troubles == 0 ? 0 : refuse_damaged(lmdb, "the log says where", err);
+}
+
 int ledger_lmdb_open(
 	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err)
 {
@@ -280,7 +326,7 @@ int ledger_lmdb_open(
 		goto failed;
 	}
 	lmdb->lock_fd = lmdb_folder_take(lmdb->dir, err);
-	if (lmdb->lock_fd < 0)
+	if (lmdb->lock_fd < 0 || check_file(lmdb, err) < 0)
 		goto failed;
 	code = lmdb_make(lmdb->dir);
 	if (code != 0)

@@ -17,7 +17,7 @@
 #define HEADROOM_MIN    (64ull << 20)
 #define LOCK_FILE_BYTES (32 << 10) /* room for about 500 readers at a time */
 
-static const char *const table_names[TABLE_COUNT] = {
+const char *const lmdb_table_names[TABLE_COUNT] = {
 	[TABLE_META] = "meta",
 	[TABLE_JOBS] = "jobs",
 	[TABLE_INPUT] = "input",
@@ -98,15 +98,6 @@ static int meta_put_format(struct lmdb_env *env, MDB_txn *txn)
 	return mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
 }
 
-static struct meta_value meta_seal(const char *name, uint64_t number)
-{
-	char where[KEY_VALUE_SIZE] = "";
-
-	memcpy(where, name, strlen(name));
-	return (struct meta_value){ number,
-		lmdb_seal(TABLE_META, where, &number, sizeof(number)) };
-}
-
 static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t *ret)
 {
 	MDB_val key = { strlen(name), (void *)name }, value;
@@ -118,7 +109,7 @@ static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64
 	if (value.mv_size != sizeof(found))
 		return MDB_CORRUPTED;
 	memcpy(&found, value.mv_data, sizeof(found));
-	if (found.seal != meta_seal(name, found.number).seal)
+	if (found.seal != lmdb_meta_seal(name, found.number))
 		return MDB_CORRUPTED;
 	*ret = found.number;
 	return 0;
@@ -126,7 +117,7 @@ static int meta_get(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64
 
 static int meta_put(struct lmdb_env *env, MDB_txn *txn, const char *name, uint64_t number)
 {
-	struct meta_value sealed = meta_seal(name, number);
+	struct meta_value sealed = { number, lmdb_meta_seal(name, number) };
 	MDB_val key = { strlen(name), (void *)name }, value = { sizeof(sealed), &sealed };
 
 	return mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
@@ -200,7 +191,7 @@ static int open_tables(struct lmdb_env *env, MDB_txn *txn, bool *ret_is_new)
 		return code;
 	*ret_is_new = stat.ms_entries == 0;
 	for (unsigned table = 0; table < TABLE_COUNT && code == 0; table++)
-		code = mdb_dbi_open(txn, table_names[table], *ret_is_new ? MDB_CREATE : 0,
+		code = mdb_dbi_open(txn, lmdb_table_names[table], *ret_is_new ? MDB_CREATE : 0,
 			&env->tables[table]);
 	return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
 }
@@ -363,6 +354,13 @@ int lmdb_env_open(
 	if (code != 0) {
 		lmdb_error(lmdb, code, "opening it", err);
 	} else if (open_content(lmdb, &env, ret_serial, err) == 0) {
+		if (env.flags & FLAG_PARTIAL) {
+			lmdb_env_close(&env);
+			return error_set(err, ERR_STORE,
+				"the ledger in %s was only begun to be written, by a repair: "
+				"remove that folder",
+				lmdb->dir);
+		}
 		if (env.flags & FLAG_UPGRADING)
 			code = lmdb_upgrade(&env);
 		if (code == 0)

@@ -71,6 +71,7 @@ struct lmdb_key { /* all big-endian, so that they sort */
 enum {
 	FLAG_UNSEALED = 1,  /* there are values of format 1 */
 	FLAG_UPGRADING = 2, /* and small ones among them */
+	FLAG_PARTIAL = 4,   /* it is being written by a repair or an import */
 };
 
 /* Where a damaged value is. */
@@ -188,7 +189,13 @@ uint64_t lmdb_env_used(struct lmdb_env *env, MDB_txn *txn);
  */
 void lmdb_env_touched(struct lmdb_env *env, size_t bytes);
 
+/* The names of the tables. */
+extern const char *const lmdb_table_names[TABLE_COUNT];
+
 /* ---- lmdb_seal.c; thread: any ---- */
+
+/* The seal of an entry of the meta table. */
+uint64_t lmdb_meta_seal(const char *name, uint64_t number);
 
 /* The seal of a value; of its key the part that all segments share counts. */
 uint64_t lmdb_seal(unsigned table, const void *value_key, const void *bytes, size_t len);

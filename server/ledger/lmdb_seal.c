@@ -23,6 +23,14 @@ uint64_t lmdb_seal(unsigned table, const void *value_key, const void *bytes, siz
 	return XXH3_64bits_withSeed(bytes, len, XXH3_64bits(where, sizeof(where)));
 }
 
+uint64_t lmdb_meta_seal(const char *name, uint64_t number)
+{
+	char where[KEY_VALUE_SIZE] = "";
+
+	memcpy(where, name, MIN(strlen(name), sizeof(where)));
+	return lmdb_seal(TABLE_META, where, &number, sizeof(number));
+}
+
 static bool is_sealed(unsigned table, const void *value_key, const void *bytes, size_t len)
 {
 	uint64_t seal;
