@@ -15,6 +15,8 @@ struct audited {
 	bool results_begun, results_gap;
 	uint64_t results_next;
 	uint64_t pending; /* found in the input */
+	uint64_t failures, failures_due, keys, keys_due;
+	bool has_state;
 };
 
 struct audit {
@@ -95,6 +97,8 @@ static int take_record(struct audited *job, const void *bytes, size_t len)
 	job->is_excused = record.expired || record.erasing || record.ephemeral ||
 			  (record.error != NULL && strstr(record.error, AUDIT_KNOWN) != NULL);
 	job->results_due = record.results;
+	job->failures_due = record.failed;
+	job->keys_due = record.uploads;
 	job->unfinished = record.received - job_record_finished(&record);
 	job_record_done(&record);
 	return 0;
@@ -160,6 +164,13 @@ int audit_value(struct audit *audit, unsigned table, const struct lmdb_key *key,
 	case TABLE_FAILURES:
 		if (failure_view(bytes, len, &failure, NULL) < 0)
 			job->has_lost = true;
+		job->failures++;
+		break;
+	case TABLE_KEYS:
+		job->keys++;
+		break;
+	case TABLE_STATE:
+		job->has_state = true;
 		break;
 	}
 	return 0;
@@ -173,9 +184,32 @@ void audit_lost(struct audit *audit, const struct id *id)
 		job->has_lost = true;
 }
 
-/* What is missing, in words; false: nothing. */
-static bool describe(const struct audited *job, char *text, size_t size)
+/*
+ * What may be missing without a trace. Without an idempotency key items sent again would be
+ * taken twice, without its state a source would begin again: such a job must not go on.
+ */
+static const char *may_have_lost(const struct audited *job, const bool torn[static TABLE_COUNT])
 {
+	if (torn[TABLE_FAILURES] && job->failures < job->failures_due)
+		return "not all of its failures are there";
+	if (job->is_over)
+		return NULL;
+	if (torn[TABLE_KEYS] && job->keys < job->keys_due)
+		return "not all of its idempotency keys are there";
+	if (torn[TABLE_STATE] && !job->has_state)
+		return "the state of its source or sink may be lost";
+	/* Where there are retries the input cannot be counted. */
+	return (torn[TABLE_INPUT] || torn[TABLE_DONE]) && job->retries
+		       ? "parts of its input may be lost"
+		       : NULL;
+}
+
+/* What is missing, in words; false: nothing. */
+static bool describe(
+	const struct audited *job, const bool torn[static TABLE_COUNT], char *text, size_t size)
+{
+	const char *maybe = may_have_lost(job, torn);
+
 	if (!job->has_record || !job->has_definition) {
 		snprintf(text, size, "its %s is lost",
 			job->has_record ? "definition" : "record");
@@ -195,15 +229,16 @@ static bool describe(const struct audited *job, char *text, size_t size)
 			job->results_due);
 		return true;
 	}
-	snprintf(text, size, "a part of it is damaged");
-	return job->has_lost;
+	snprintf(text, size, "%s", maybe != NULL ? maybe : "a part of it is damaged");
+	return job->has_lost || maybe != NULL;
 }
 
-void audit_end(struct audit *audit, keeping_tell tell, void *arg)
+void audit_end(
+	struct audit *audit, const bool torn[static TABLE_COUNT], keeping_tell tell, void *arg)
 {
 	char text[128];
 
 	for (size_t at = 0; at < audit->count; at++)
-		if (describe(&audit->jobs[at], text, sizeof(text)))
+		if (describe(&audit->jobs[at], torn, text, sizeof(text)))
 			tell(arg, FINDING_LOSS, &audit->jobs[at].id, text);
 }

@@ -26,8 +26,13 @@ int audit_value(struct audit *audit, unsigned table, const struct lmdb_key *key,
 	const void *bytes, size_t len);
 /* A value of the job is known to be lost. */
 void audit_lost(struct audit *audit, const struct id *job);
-/* Afterwards: every job that has lost something, and what. */
-void audit_end(struct audit *audit, keeping_tell tell, void *arg);
+/*
+ * Afterwards: every job that has lost something, and what. Of a table that is `torn` (by enum
+ * lmdb_table) values may be missing that nobody has seen: a job that may have had one there,
+ * and needs it, has lost it.
+ */
+void audit_end(
+	struct audit *audit, const bool torn[static TABLE_COUNT], keeping_tell tell, void *arg);
 bool audit_has_job(const struct audit *audit, const struct id *job);
 
 #endif

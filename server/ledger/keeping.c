@@ -140,7 +140,7 @@ int examine(const char *path, struct examine *examine, struct error *err)
 		result = error_no_memory(err);
 	if (result == 0) {
 		add_up(examine);
-		audit_end(examine->audit, on_loss, examine);
+		audit_end(examine->audit, examine->check.torn, on_loss, examine);
 	}
 	return result;
 }

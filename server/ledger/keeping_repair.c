@@ -186,7 +186,7 @@ static int salvage(struct repair *repair, const char *path)
 	/* Readers see what is committed. */
 	if (repair->fresh->ops->commit(repair->fresh, &repair->why) != 0 || begin(repair) < 0)
 		return -1;
-	audit_end(repair->examine.audit, mend, repair);
+	audit_end(repair->examine.audit, repair->examine.check.torn, mend, repair);
 	if (repair->failed || put_partial(repair, false) < 0)
 		return -1;
 	return repair->fresh->ops->commit(repair->fresh, &repair->why) == 0 ? 0 : -1;

@@ -277,6 +277,7 @@ static int check_table(struct checking *checking, unsigned table, struct error *
 {
 	struct db_head *head = &checking->heads[table];
 	struct pages_node node = { .data = head->bytes, .len = head->len, .is_table = true };
+	unsigned before = checking->check->troubles;
 	char name[32];
 	int result;
 
@@ -286,6 +287,7 @@ static int check_table(struct checking *checking, unsigned table, struct error *
 
 		snprintf(text, sizeof(text), "%s is missing", name);
 		trouble(checking, text);
+		checking->check->torn[table] = true;
 		return 0;
 	}
 	if (table == TABLE_META)
@@ -294,6 +296,7 @@ static int check_table(struct checking *checking, unsigned table, struct error *
 	result = pages_walk(checking->pages, name, &node, visit_value, checking, err);
 	if (result == 0)
 		finish_value(checking);
+	checking->check->torn[table] = checking->check->troubles != before;
 	return result;
 }
 
