@@ -41,7 +41,7 @@
 extern "C" {
 #endif
 
-#define STAGE_ABI 2
+#define STAGE_ABI 3
 
 struct stage_ctx;
 
@@ -216,6 +216,28 @@ void *stage_worker(struct stage_ctx *ctx);
  * any. */
 void stage_log(struct stage_ctx *ctx, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * A line that a process of the stage's has said on its stderr: event=stage_stderr, with job,
+ * stage, `use` (the stage's name, for where ctx is NULL: of no job), pid, and how many lines
+ * before it the stage has left out. Returns 0 when too many come and this one is left out, too.
+ * Thread: any. Since ABI 3.
+ */
+int stage_stderr(struct stage_ctx *ctx, const char *use, int pid, uint64_t skipped,
+	const char *text, size_t len);
+
+/*
+ * Numbers of the stage's own on /metrics, over all jobs: counts of what has happened
+ * (leat_stage_events_total{stage,event}), and how many there are of something now
+ * (leat_stage_level{stage,what}; not told by isolated stages). The meter stays until
+ * `loop_end`; NULL, which counts nothing, where there is no job. Names are made of a-z, 0-9
+ * and _, at most 31 of these, and at most 32 a stage: the rest is "other". Each call takes a
+ * lock: not for what happens with every item. Thread: any. Since ABI 3.
+ */
+struct stage_meter;
+struct stage_meter *stage_meter(struct stage_ctx *ctx);
+void stage_count(struct stage_meter *meter, const char *event, uint64_t n);
+void stage_level(struct stage_meter *meter, const char *what, int64_t by);
 
 /*
  * The W3C traceparent header that the job's request came with, checked: send it along with

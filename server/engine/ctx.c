@@ -5,10 +5,10 @@
 
 #include "base/clock.h"
 #include "base/json_text.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "engine/batch.h"
 #include "engine/calls.h"
+#include "engine/hosted.h"
 #include "engine/hosted.h"
 
 #define SCRATCH_SIZE     (32u << 10)
@@ -399,38 +399,6 @@ void *stage_scratch(struct stage_ctx *ctx, size_t size)
 void *stage_worker(struct stage_ctx *ctx)
 {
 	return ctx->worker == NULL ? NULL : ctx->worker->memory;
-}
-
-void stage_log(struct stage_ctx *ctx, const char *format, ...)
-{
-	static struct log_limit limit;
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	const char *traceparent =
-		ctx == NULL || ctx->run == NULL ? NULL : stage_traceparent(ctx);
-	char text[600];
-	unsigned skipped = 0;
-	bool allowed;
-	va_list args;
-
-	pthread_mutex_lock(&lock);
-	allowed = log_allowed(&limit, 100, &skipped);
-	pthread_mutex_unlock(&lock);
-	if (!allowed)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (ctx == NULL || ctx->run == NULL) { /* of no job */
-		log_info("stage_log", "skipped=%u text=\"%s\"", skipped, text);
-		return;
-	}
-	if (ctx->run->hosted != NULL) {
-		hosted_log(ctx->run->hosted, skipped, text);
-		return;
-	}
-	log_info("stage_log", "job=%s trace=%.*s stage=%s skipped=%u text=\"%s\"",
-		ctx->run->pipeline->id_text, TRACE_ID_SIZE - 1,
-		traceparent == NULL ? "" : traceparent + 3, ctx->run->def->name, skipped, text);
 }
 
 const char *stage_traceparent(struct stage_ctx *ctx)

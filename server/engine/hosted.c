@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/ctx.h"
 #include "engine/isolated_setup.h"
+#include "engine/meter.h"
 #include "isolate/confine.h"
 #include "isolate/host.h"
 
@@ -31,6 +32,7 @@ struct hosting {
 	struct isolated_setup setup;
 	struct registry *registry;
 	struct hosted hosted;
+	struct stage_meter meter;
 
 	/* what ctx.c sees of an engine */
 	struct pipeline pipeline;
@@ -72,6 +74,14 @@ void hosted_log(const struct hosted *hosted, unsigned skipped, const char *text)
 	/* A server that is too busy to read it goes without: nobody waits for a log. */
 	send(hosted->socket, message, MIN((size_t)MAX(len, 0), sizeof(message) - 1),
 		MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void say_count(const char *event, uint64_t n)
+{
+	char text[METER_NAME_SIZE + 24];
+
+	snprintf(text, sizeof(text), "%s %llu", event, (unsigned long long)n);
+	say(HOST_COUNT, text);
 }
 
 /* The next word; 0 when the server is gone. */
@@ -183,7 +193,8 @@ static void make_rig(struct hosting *hosting)
 	struct isolated_setup *setup = &hosting->setup;
 
 	hosting->hosted = (struct hosted){ setup->output_max, &hosting->share.order->cancelled,
-		HOST_FD_SOCKET };
+		HOST_FD_SOCKET, &hosting->meter };
+	meter_init(&hosting->meter);
 	snprintf(
 		hosting->pipeline.id_text, sizeof(hosting->pipeline.id_text), "%s", setup->job);
 	hosting->def.name = setup->name;
@@ -390,6 +401,7 @@ static void run_batch(struct hosting *hosting)
 	}
 	report->stop = stop;
 	atomic_store_explicit(&report->current, 0, memory_order_release);
+	meter_tell(&hosting->meter, say_count);
 	say(HOST_DONE, "");
 }
 
@@ -425,6 +437,7 @@ int hosted_main(void)
 		say(HOST_REFUSED, err.text);
 		_exit(EXIT_FAILURE);
 	}
+	meter_tell(&hosting.meter, say_count);
 	say(HOST_OPENED, "");
 	while (listen_for_word() == HOST_RUN)
 		run_batch(&hosting);

@@ -16,10 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct stage_meter;
+
 struct hosted {
 	uint64_t output_max;
 	const _Atomic uint32_t *cancelled;
 	int socket;
+	struct stage_meter *meter;
 };
 
 /* What stage_log() makes of a line there. Thread: any. */

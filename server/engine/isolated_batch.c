@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/isolated_parts.h"
+#include "engine/meter.h"
 
 #define GRACE_NS        (100 * NS_PER_MS) /* for a stage that looks at stage_cancelled() */
 #define BEGIN_NS        (10 * NS_PER_S)   /* for a host to begin, on a machine that is busy */
@@ -76,6 +77,9 @@ static enum host_word await_report(struct isolated_round *round)
 		switch (word) {
 		case HOST_LOG:
 			stage_log(round->work->ctx, "%s", host->text);
+			break;
+		case HOST_COUNT:
+			meter_hear(stage_meter(round->work->ctx), host->text);
 			break;
 		case HOST_STIRRED:
 			look_whether_stopped(round);

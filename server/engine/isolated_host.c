@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 #include "engine/isolated_parts.h"
 #include "engine/isolated_setup.h"
+#include "engine/meter.h"
 
 #define OPEN_NS        (20 * NS_PER_S) /* a stage's `open` may take so long */
 #define QUIT_NS        (1 * NS_PER_S)  /* and its `close` */
@@ -102,6 +103,9 @@ static int await_open(struct host *host, struct stage_ctx *ctx, struct error *er
 			return error_set(err, ERR_DEFINITION, "%s", host->text);
 		case HOST_LOG:
 			stage_log(ctx, "%s", host->text);
+			break;
+		case HOST_COUNT:
+			meter_hear(stage_meter(ctx), host->text);
 			break;
 		case HOST_LATE:
 			return open_ended(host, ": it took too long", err);

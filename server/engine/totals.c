@@ -9,18 +9,26 @@ int totals_init(struct totals *totals, const struct registry *registry)
 
 	pthread_mutex_init(&totals->lock, NULL);
 	totals->stages = mem_zalloc((count + 1) * sizeof(totals->stages[0]));
-	if (totals->stages == NULL)
+	totals->meters = mem_zalloc((count + 1) * sizeof(totals->meters[0]));
+	if (totals->stages == NULL || totals->meters == NULL)
 		return -1;
-	for (size_t at = 0; at < count; at++)
+	for (size_t at = 0; at < count; at++) {
+		meter_init(&totals->meters[at]);
 		totals->stages[at].stage = registry_at(registry, at);
+		totals->stages[at].meter = &totals->meters[at];
+	}
 	totals->stage_count = (unsigned)count;
 	return 0;
 }
 
 void totals_done(struct totals *totals)
 {
+	for (unsigned at = 0; at < totals->stage_count; at++)
+		meter_done(&totals->meters[at]);
 	mem_free(totals->stages);
+	mem_free(totals->meters);
 	totals->stages = NULL;
+	totals->meters = NULL;
 	totals->stage_count = 0;
 	pthread_mutex_destroy(&totals->lock);
 }

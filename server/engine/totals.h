@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/tally.h"
+#include "engine/meter.h"
 #include "job/record.h"
 #include "plugin/registry.h"
 
@@ -27,6 +28,7 @@ struct stage_totals {
 	uint64_t in, out, filtered, failed, retries;
 	double busy_ns, blocked_ns, starved_ns; /* shares of capacity */
 	struct tally times;                     /* in stage code, an item; ns */
+	struct stage_meter *meter;              /* what it counts itself */
 };
 
 /* What jobs' records count, as far as it grows. */
@@ -38,6 +40,7 @@ struct item_totals {
 struct totals {
 	pthread_mutex_t lock;
 	struct stage_totals *stages; /* in the registry's order */
+	struct stage_meter *meters;  /* as many */
 	unsigned stage_count;
 	struct item_totals items; /* on disk */
 	struct item_totals open;  /* the commit thread's: in its transaction */

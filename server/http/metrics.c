@@ -236,6 +236,38 @@ static void write_stage_times(struct exposition *to, const struct engine_metrics
 			&metrics->stages[at].totals.times, &tally_time);
 }
 
+/* What stages say of themselves, by names of their own. */
+static void write_meters(
+	struct exposition *to, const struct engine_metrics *metrics, bool level)
+{
+	struct meter_row rows[METER_NAMES_MAX + 2];
+
+	for (unsigned at = 0; at < metrics->stage_count; at++) {
+		const struct stage_totals *totals = &metrics->stages[at].totals;
+		unsigned count = meter_read(totals->meter, rows);
+
+		for (unsigned n = 0; n < count; n++) {
+			const struct label labels[] = { { "stage", totals->stage->name },
+				{ level ? "what" : "event", rows[n].name }, { NULL, NULL } };
+
+			if (rows[n].level == level && level)
+				exposition_number(to, labels, (double)(int64_t)rows[n].value);
+			else if (rows[n].level == level)
+				exposition_count(to, labels, rows[n].value);
+		}
+	}
+}
+
+static void write_stage_meters(struct exposition *to, const struct engine_metrics *metrics)
+{
+	exposition_family(to, "leat_stage_events_total", COUNTER,
+		"What has happened in a stage, as it counts itself; its page says what that is.");
+	write_meters(to, metrics, false);
+	exposition_family(to, "leat_stage_level", GAUGE,
+		"How many a stage has of something now, as it says itself.");
+	write_meters(to, metrics, true);
+}
+
 /* ---- HTTP ---- */
 
 static void write_http(struct exposition *to, const struct http_server *server)
@@ -347,6 +379,7 @@ static void write_all(struct exposition *to, const struct http_server *server,
 	write_items(to, metrics);
 	write_stage_rows(to, metrics);
 	write_stage_times(to, metrics);
+	write_stage_meters(to, metrics);
 	write_store(to, metrics);
 	write_http(to, server);
 	write_engine_bounds(to, engine_config(server->engine));

@@ -129,6 +129,7 @@ static int receive(struct host *host)
 	case HOST_REFUSED:
 	case HOST_DONE:
 	case HOST_LOG:
+	case HOST_COUNT:
 		return message[0];
 	default:
 		return HOST_NONSENSE;

@@ -5,8 +5,8 @@
  *HOST_DONE)* ─► host_end
  *
  * What is to be done and what came of it lies in the shared memory (share.h); the socket only
- * wakes: a word of one byte each way, lines for the log, and the end of the file when the
- * process is gone, however it went.
+ * wakes: a word of one byte each way, lines for the log, counts, and the end of the file when
+ *the process is gone, however it went.
  *
  * Owner: one thread at a time. Thread: host_stir() any.
  */
@@ -28,6 +28,7 @@ enum host_word {
 	HOST_REFUSED = 'F', /* the stage did not open: why */
 	HOST_DONE = 'D',    /* the report is written */
 	HOST_LOG = 'L',     /* a line for the log */
+	HOST_COUNT = 'C',   /* so many of an event of the stage's own */
 	/* Of host_wait() alone. */
 	HOST_DIED = 1, /* the process is gone, or has let go of its socket */
 	HOST_LATE,     /* the time is over */

@@ -79,15 +79,23 @@ static void send_signal(const struct child *child, int number)
 
 static void terminate(struct child *child)
 {
+	stage_count(child->program->meter, "child_terminated", 1);
 	send_signal(child, SIGTERM);
 	child_wait_for(child, WAIT_TERM, (uint64_t)child->program->kill_ms);
 }
 
-void child_condemn(struct child *child, const char *why)
+static void kill_now(struct child *child)
+{
+	stage_count(child->program->meter, "child_killed", 1);
+	send_signal(child, SIGKILL);
+}
+
+void child_condemn(struct child *child, const char *event, const char *why)
 {
 	if (child->condemned || child->exited)
 		return;
 	child->condemned = true;
+	child->event = event;
 	snprintf(child->why, sizeof(child->why), "%s", why);
 	if (child->idle)
 		TAILQ_REMOVE(&child->program->idle, child, place);
@@ -102,13 +110,13 @@ void child_condemn(struct child *child, const char *why)
 
 void child_retire(struct child *child)
 {
-	child_condemn(child, "");
+	child_condemn(child, "child_retired", "");
 }
 
 static void condemn_held_up(struct child *child)
 {
 	child->held_up = true;
-	child_condemn(child, "the program did not let go of an item in time");
+	child_condemn(child, "child_held_up", "the program did not let go of an item in time");
 }
 
 static void timer_fired(uv_timer_t *timer)
@@ -122,11 +130,11 @@ static void timer_fired(uv_timer_t *timer)
 	else if (wait == WAIT_GRACE)
 		condemn_held_up(child);
 	else if (wait == WAIT_EXIT)
-		child_condemn(child, "the program closed its output");
+		child_condemn(child, "child_closed_output", "the program closed its output");
 	else if (wait == WAIT_END)
 		terminate(child);
 	else if (wait == WAIT_TERM)
-		send_signal(child, SIGKILL);
+		kill_now(child);
 	else if (wait == WAIT_PIPE)
 		child_finish(child);
 }
@@ -172,12 +180,25 @@ static void say_end(const struct child *child, char reason[static REASON_SIZE])
 
 static void fail_slot(struct slot *slot, const char *reason)
 {
+	slot->answered = true;
+	task_item_over(slot->task, stage_fail(slot->item, STAGE_TRANSIENT, "%s", reason));
+}
+
+/* For another child. Of a batch each by itself: whoever is to blame fails alone. */
+static void put_back(struct exec *exec, struct slot *slot, bool alone, const char *reason)
+{
 	struct task *task = slot->task;
 
+	if (task->batch)
+		task = task_piece(task, slot->item);
+	if (task == NULL) {
+		fail_slot(slot, reason);
+		return;
+	}
 	slot->answered = true;
-	stage_fail(slot->item, STAGE_TRANSIENT, "%s", reason);
-	if (--task->left == 0)
-		task_end(task, task->batch ? STAGE_OK : STAGE_FAILED);
+	task->alone |= alone;
+	exec_put_back(exec, task);
+	stage_count(exec->program->meter, "item_put_back", 1);
 }
 
 static unsigned count_wanted(const struct child *child)
@@ -205,14 +226,10 @@ static void settle_slots(struct child *child, struct exec *exec, const char *rea
 
 		if (slot->answered || slot->task == NULL)
 			continue;
-		if (slot->task->batch || broken || wanted == 1 ||
-			(!known && !child->program->framed && oldest)) {
+		if (broken || wanted == 1 || (!known && !child->program->framed && oldest))
 			fail_slot(slot, reason);
-			continue;
-		}
-		slot->answered = true;
-		slot->task->alone |= !known && child->program->framed;
-		exec_put_back(exec, slot->task);
+		else
+			put_back(exec, slot, !known && child->program->framed, reason);
 	}
 	child->first = child->last;
 	child->load = 0;
@@ -223,6 +240,18 @@ static bool could_not_start(const struct child *child)
 {
 	return child->exit_signal == 0 &&
 	       (child->exit_status == 126 || child->exit_status == 127);
+}
+
+static void count_end(const struct child *child)
+{
+	struct stage_meter *meter = child->program->meter;
+	const char *event = child->event != NULL      ? child->event
+			    : could_not_start(child)  ? "child_not_started"
+			    : child->exit_signal != 0 ? "child_died"
+						      : "child_ended";
+
+	stage_count(meter, event, 1);
+	stage_level(meter, "children", -1);
 }
 
 /* It has ended, and all that it wrote was read. */
@@ -237,6 +266,8 @@ void child_finish(struct child *child)
 		return;
 	child->over = true;
 	say_end(child, reason);
+	child_log_rest(child);
+	count_end(child);
 	if (child->idle)
 		TAILQ_REMOVE(&program->idle, child, place);
 	child->idle = false;

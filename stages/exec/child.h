@@ -58,6 +58,7 @@ struct child {
 	bool held_up; /* it was condemned for an item that nobody wanted any more */
 	int64_t exit_status;
 	int exit_signal;
+	const char *event; /* as what its end is counted; NULL: it was its own */
 
 	struct bytes todo, under_way; /* to be written; being written */
 	uv_write_t write;
@@ -71,7 +72,8 @@ struct child {
 
 	char said[200]; /* the last line of its stderr */
 	uint64_t log_ms;
-	unsigned log_left, log_skipped;
+	unsigned log_left;
+	uint64_t log_skipped;
 	char why[REASON_SIZE]; /* it was condemned; empty: it was not */
 };
 
@@ -79,8 +81,9 @@ struct child {
 int child_start(struct program *program, const struct exec *exec, struct child **ret);
 /* False without memory: nothing was given. */
 bool child_give(struct child *child, struct task *task);
-/* Nobody wants the item of this ctx (or batch) any more: true if it was in these hands. */
-bool child_forget(struct child *child, const struct stage_ctx *ctx);
+/* Nobody wants the item of this ctx (or batch) any more: its task, whole, if any of it was in
+ * these hands. */
+struct task *child_forget(struct child *child, const struct stage_ctx *ctx);
 /* After anything was answered or forgotten: whose is it now? */
 void child_settle(struct child *child);
 /* Write what has gathered. */

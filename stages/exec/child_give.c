@@ -49,8 +49,7 @@ static size_t task_size(struct task *task)
 	size_t size = 20, len;
 
 	for (unsigned at = 0; at < task->left; at++) {
-		struct stage_ctx *item =
-			task->batch ? stage_batch_item(task->ctx, at) : task->ctx;
+		struct stage_ctx *item = task_item(task, at);
 
 		stage_input(item, &len);
 		size += frame_size(stage_item_id(item), len);
@@ -81,8 +80,7 @@ static void put_task(struct child *child, struct task *task)
 	if (frame && task->batch)
 		bytes_put(todo, "{\"batch\":[", 10);
 	for (unsigned at = 0; at < task->left; at++) {
-		struct stage_ctx *item =
-			task->batch ? stage_batch_item(task->ctx, at) : task->ctx;
+		struct stage_ctx *item = task_item(task, at);
 		const char *id = stage_item_id(item), *text;
 		size_t len;
 
@@ -160,25 +158,25 @@ static void say_cancel(struct child *child, const char *id)
 	child_flush(child);
 }
 
-bool child_forget(struct child *child, const struct stage_ctx *ctx)
+struct task *child_forget(struct child *child, const struct stage_ctx *ctx)
 {
-	struct task *task = NULL;
+	struct task *whole = NULL;
 
 	for (unsigned at = child->first; at < child->last; at++) {
 		struct slot *slot = &child->slots[at];
 
 		if (slot->answered || slot->task == NULL || slot->task->ctx != ctx)
 			continue;
-		task = slot->task;
+		whole = task_forget(slot->task);
 		say_cancel(child, stage_item_id(slot->item));
 		slot->task = NULL;
 		slot->item = NULL;
 	}
-	if (task == NULL)
-		return false;
+	if (whole == NULL)
+		return NULL;
 	if (child->wait == WAIT_NOTHING && !child->condemned)
 		child_wait_for(child, WAIT_GRACE,
 			child->program->framed ? (uint64_t)child->program->kill_ms : GRACE_MS);
 	child_settle(child);
-	return true;
+	return whole;
 }

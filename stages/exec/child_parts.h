@@ -73,8 +73,8 @@ static inline void child_drop_answered(struct child *child)
 
 /* When `ms` have gone by without another call of this. */
 void child_wait_for(struct child *child, enum child_wait wait, uint64_t ms);
-/* End it, for this reason; "": for none. */
-void child_condemn(struct child *child, const char *why);
+/* End it, for this reason; "": for none. `event`: as what it is counted. */
+void child_condemn(struct child *child, const char *event, const char *why);
 /* It has ended, and all that it wrote was read. */
 void child_finish(struct child *child);
 void child_exited(uv_process_t *process, int64_t status, int number);
@@ -84,5 +84,7 @@ void child_close_handles(struct child *child);
 /* ---- child_read.c ---- */
 
 void child_read(struct child *child);
+/* How many lines of its stderr were left out since the last one that was not. */
+void child_log_rest(struct child *child);
 
 #endif

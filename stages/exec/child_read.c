@@ -5,9 +5,10 @@
 #include "child_parts.h"
 
 #define READ_SIZE (64u << 10)
-#define PIPE_MS   500 /* for what others hold in its pipes after its end */
-#define LOG_BURST 20u /* lines of stderr at once, */
-#define LOG_PER_S 10u /* and in the long run */
+#define PIPE_MS   500         /* for what others hold in its pipes after its end */
+#define LOG_BURST 20u         /* lines of stderr at once, */
+#define LOG_PER_S 10u         /* and in the long run */
+#define LOG_MAX   (size_t)400 /* of a line, in bytes */
 
 /* ---- its log ---- */
 
@@ -19,7 +20,8 @@ static struct stage_ctx *some_ctx(const struct child *child)
 	return NULL;
 }
 
-static void log_line(struct child *child, const char *what, const char *text, size_t len)
+/* Not too often: a bucket of LOG_BURST that LOG_PER_S flow into. */
+static bool may_log(struct child *child)
 {
 	uint64_t now_ms = uv_now(child->process.loop);
 	uint64_t more = (now_ms - child->log_ms) * LOG_PER_S / 1000;
@@ -30,15 +32,46 @@ static void log_line(struct child *child, const char *what, const char *text, si
 					  : child->log_left + (unsigned)more;
 		child->log_ms = now_ms;
 	}
-	if (child->log_left == 0) {
-		child->log_skipped++;
-		return;
-	}
+	if (child->log_left == 0)
+		return false;
 	child->log_left--;
-	stage_log(some_ctx(child), "%s pid=%d %s%.*s%s", child->use, child->pid, what,
-		len > 400 ? 400 : (int)len, text,
-		child->log_skipped > 0 ? " (lines before skipped)" : "");
-	child->log_skipped = 0;
+	return true;
+}
+
+static void say_stderr(struct child *child, const char *text, size_t len)
+{
+	if (stage_stderr(some_ctx(child), child->use, child->pid, child->log_skipped, text,
+		    len > LOG_MAX ? LOG_MAX : len))
+		child->log_skipped = 0;
+	else
+		child->log_skipped++;
+}
+
+static void log_stderr(struct child *child, const char *text, size_t len)
+{
+	uint64_t skipped = child->log_skipped;
+
+	if (may_log(child))
+		say_stderr(child, text, len);
+	else
+		child->log_skipped++;
+	stage_count(child->program->meter, "stderr_line", 1);
+	if (child->log_skipped > skipped)
+		stage_count(child->program->meter, "stderr_line_skipped", 1);
+}
+
+void child_log_rest(struct child *child)
+{
+	if (child->log_skipped > 0)
+		say_stderr(child, "", 0);
+}
+
+/* What it says to the log by {"log":…}. */
+static void log_line(struct child *child, const char *text)
+{
+	if (may_log(child))
+		stage_log(some_ctx(child), "%s pid=%d %.*s", child->use, child->pid,
+			(int)LOG_MAX, text);
 }
 
 static void take_stderr_line(struct child *child, const char *line, size_t len)
@@ -48,7 +81,7 @@ static void take_stderr_line(struct child *child, const char *line, size_t len)
 	if (len == 0)
 		return;
 	snprintf(child->said, sizeof(child->said), "%.*s", (int)(len > 190 ? 190 : len), line);
-	log_line(child, "stderr: ", line, len);
+	log_stderr(child, line, len);
 }
 
 static void read_stderr(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -94,7 +127,7 @@ static void wrote_garbage(struct child *child, const char *why, const char *line
 
 	snprintf(text, sizeof(text), "the program wrote %s: '%.*s'", why,
 		len > 60 ? 60 : (int)len, line);
-	child_condemn(child, text);
+	child_condemn(child, "child_garbage", text);
 }
 
 static void end_slot(struct child *child, struct slot *slot, const struct answer *answer)
@@ -113,8 +146,7 @@ static void end_slot(struct child *child, struct slot *slot, const struct answer
 			answer->text);
 	else
 		result = answer_emit(answer, slot->item);
-	if (--task->left == 0)
-		task_end(task, task->batch ? STAGE_OK : result);
+	task_item_over(task, result);
 }
 
 static void take_line(struct child *child, const char *line, size_t len)
@@ -127,7 +159,7 @@ static void take_line(struct child *child, const char *line, size_t len)
 		return;
 	answer_read(&answer, framed, line, len);
 	if (answer.kind == ANSWER_LOG) {
-		log_line(child, "", answer.text, strlen(answer.text));
+		log_line(child, answer.text);
 	} else if (answer.kind == ANSWER_BAD) {
 		wrote_garbage(child, answer.text, line, len);
 	} else {

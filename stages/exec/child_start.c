@@ -162,9 +162,12 @@ int child_start(struct program *program, const struct exec *exec, struct child *
 		snprintf(reason, sizeof(reason), "the program cannot be started: %s",
 			uv_strerror(failed));
 		program_note_death(program, reason, true);
+		stage_count(program->meter, "child_not_started", 1);
 		child_close_handles(child);
 		return -1;
 	}
+	stage_count(program->meter, "child_started", 1);
+	stage_level(program->meter, "children", 1);
 	child->pid = child->process.pid;
 	TAILQ_INSERT_TAIL(&program->children, child, link);
 	program->child_count++;

@@ -82,7 +82,7 @@ static enum stage_result take(
 	if (task == NULL)
 		return stage_fail(ctx, STAGE_TRANSIENT, "out of memory");
 	*task = (struct task){ .exec = exec, .ctx = ctx, .left = items, .batch = batch };
-	program_begin(program, stage_uv_loop(ctx));
+	program_begin(program, ctx);
 	exec->program = program;
 	if (exec->told != exec->window) {
 		exec->told = exec->window;
@@ -111,44 +111,37 @@ static void let_go(struct stage_ctx *ctx)
 	stage_complete(ctx, stage_fail(ctx, STAGE_TRANSIENT, "nobody wants it any more"));
 }
 
-static struct task *find_pending(const struct exec *exec, const struct stage_ctx *ctx)
+/* What waits of it; the task itself, whole. */
+static struct task *forget_pending(struct exec *exec, const struct stage_ctx *ctx)
 {
-	struct task *task;
+	struct task *task, *next, *whole = NULL;
 
-	TAILQ_FOREACH(task, &exec->pending, link)
-	if (task->ctx == ctx)
-		return task;
-	return NULL;
+	TAILQ_FOREACH_SAFE_(task, &exec->pending, link, next)
+	{
+		if (task->ctx != ctx)
+			continue;
+		TAILQ_REMOVE(&exec->pending, task, link);
+		whole = task_forget(task);
+	}
+	return whole;
 }
 
-static struct task *task_in_hand(const struct child *child, const struct stage_ctx *ctx)
-{
-	for (unsigned at = child->first; at < child->last; at++)
-		if (child->slots[at].task != NULL && !child->slots[at].answered &&
-			child->slots[at].task->ctx == ctx)
-			return child->slots[at].task;
-	return NULL;
-}
-
+/* A task is in one place, the pieces of a batch may be in many. */
 static void exec_cancel(void *instance, struct stage_ctx *ctx)
 {
 	struct exec *exec = instance;
-	struct task *task = find_pending(exec, ctx);
+	struct task *whole = forget_pending(exec, ctx), *found;
 	struct child *child, *next;
 
-	if (task != NULL) {
-		TAILQ_REMOVE(&exec->pending, task, link);
-	} else {
-		TAILQ_FOREACH_SAFE_(child, &exec->children, place, next)
-		{
-			task = task_in_hand(child, ctx);
-			if (task != NULL && child_forget(child, ctx))
-				break;
-		}
+	TAILQ_FOREACH_SAFE_(child, &exec->children, place, next)
+	{
+		found = child_forget(child, ctx);
+		if (found != NULL)
+			whole = found;
 	}
-	if (task == NULL)
+	if (whole == NULL)
 		return; /* it is complete already */
-	free(task);
+	free(whole);
 	if (exec->waiting && TAILQ_EMPTY(&exec->pending)) {
 		TAILQ_REMOVE(&exec->program->waiting, exec, link);
 		exec->waiting = false;

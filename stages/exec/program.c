@@ -12,6 +12,7 @@
 #define DEATHS_MAX                                                                 \
 	3 /* in a row without an answer of anybody: it is the program, not an item \
 	   */
+#define OUR_ENV        "LEAT_"
 #define BACKOFF_MS     100
 #define BACKOFF_SHIFTS 6 /* up to 6.4 s */
 
@@ -174,6 +175,10 @@ static enum stage_result check_env(yyjson_val *env, struct stage_ctx *ctx)
 			return stage_fail(ctx, STAGE_PERMANENT,
 				"/env/%.60s: must be a name without '=' and a text",
 				yyjson_get_str(key));
+		if (strncmp(yyjson_get_str(key), OUR_ENV, strlen(OUR_ENV)) == 0)
+			return stage_fail(ctx, STAGE_PERMANENT,
+				"/env/%.60s: names with LEAT_ in front are the server's to set",
+				yyjson_get_str(key));
 	}
 	return STAGE_OK;
 }
@@ -259,13 +264,14 @@ static void flush(uv_prepare_t *prepare)
 		child_flush(child);
 }
 
-void program_begin(struct program *program, uv_loop_t *loop)
+void program_begin(struct program *program, struct stage_ctx *ctx)
 {
 	if (program->loop != NULL)
 		return;
-	program->loop = loop;
+	program->loop = stage_uv_loop(ctx);
+	program->meter = stage_meter(ctx);
 	program->ended = false;
-	uv_prepare_init(loop, &program->prepare);
+	uv_prepare_init(program->loop, &program->prepare);
 	program->prepare.data = program;
 }
 
@@ -280,6 +286,7 @@ void program_end(struct program *program)
 	child_retire(child);
 	uv_close((uv_handle_t *)&program->prepare, NULL);
 	program->loop = NULL;
+	program->meter = NULL; /* it does not outlive the engine, as children may */
 }
 
 void program_note_death(struct program *program, const char *reason, bool cannot_start)
@@ -322,12 +329,53 @@ void exec_put_back(struct exec *exec, struct task *task)
 	exec->waiting = true;
 }
 
+struct stage_ctx *task_item(const struct task *task, unsigned at)
+{
+	if (task->whole != NULL)
+		return task->item;
+	return task->batch ? stage_batch_item(task->ctx, at) : task->ctx;
+}
+
 void task_end(struct task *task, enum stage_result result)
 {
 	struct stage_ctx *ctx = task->ctx;
+	struct task *whole = task->whole;
 
 	free(task);
-	stage_complete(ctx, result);
+	if (whole != NULL)
+		task_item_over(whole, result);
+	else
+		stage_complete(ctx, result);
+}
+
+void task_item_over(struct task *task, enum stage_result result)
+{
+	/* The items of a batch have their fates by themselves. */
+	if (--task->left == 0)
+		task_end(task, task->batch ? STAGE_OK : result);
+}
+
+struct task *task_piece(struct task *task, struct stage_ctx *item)
+{
+	struct task *piece = malloc(sizeof(*piece));
+
+	if (piece != NULL)
+		*piece = (struct task){ .exec = task->exec,
+			.ctx = task->ctx,
+			.item = item,
+			.whole = task,
+			.left = 1 };
+	return piece;
+}
+
+struct task *task_forget(struct task *task)
+{
+	struct task *whole = task->whole;
+
+	if (whole == NULL)
+		return task;
+	free(task);
+	return whole;
 }
 
 /* ---- dispatch ---- */
@@ -396,14 +444,20 @@ static bool is_hopeless(const struct program *program, const struct exec *exec)
 					 uv_now(program->loop) < program->start_ms);
 }
 
+static void fail_task(struct task *task, const char *reason)
+{
+	struct stage_ctx *ctx = task->whole != NULL ? task->item : task->ctx;
+
+	task_end(task, stage_fail(ctx, STAGE_TRANSIENT, "%s", reason));
+}
+
 static void fail_pending(struct program *program, struct exec *exec)
 {
 	struct task *task;
 
 	while ((task = TAILQ_FIRST(&exec->pending)) != NULL) {
 		TAILQ_REMOVE(&exec->pending, task, link);
-		task_end(task, stage_fail(task->ctx, STAGE_TRANSIENT, "%s",
-				       program->ended ? "the server ends" : program->reason));
+		fail_task(task, program->ended ? "the server ends" : program->reason);
 	}
 }
 
@@ -431,7 +485,7 @@ void program_dispatch(struct program *program, struct exec *exec)
 		TAILQ_REMOVE(&exec->pending, task, link);
 		attach(exec, child);
 		if (!child_give(child, task)) {
-			task_end(task, stage_fail(task->ctx, STAGE_TRANSIENT, "out of memory"));
+			fail_task(task, "out of memory");
 			child_settle(child);
 		}
 	}

@@ -50,6 +50,7 @@ struct program {
 	uv_prepare_t prepare;
 	struct child_list children, idle;
 	struct exec_list waiting; /* that have pending tasks */
+	struct stage_meter *meter;
 	unsigned child_count;
 	unsigned deaths;          /* in a row, of children that never answered */
 	uint64_t start_ms;        /* while it is broken no child is started before */
@@ -62,16 +63,21 @@ enum stage_result program_configure(struct program *program, struct stage_ctx *c
 void program_done(struct program *program);
 
 /* At the first item. */
-void program_begin(struct program *program, uv_loop_t *loop);
+void program_begin(struct program *program, struct stage_ctx *ctx);
 /* End all children; the loop closes the rest. */
 void program_end(struct program *program);
 
-/* A task of one item or of a batch. */
+/*
+ * A task of one item or of a batch. What a dead child leaves of a batch goes on in pieces, an
+ * item each; the batch itself is over with the last of them.
+ */
 struct task {
 	TAILQ_ENTRY(task) link; /* of its exec's pending ones */
 	struct exec *exec;
-	struct stage_ctx *ctx;
-	unsigned left; /* items without an answer */
+	struct stage_ctx *ctx;  /* of the item, or of the (whole) batch */
+	struct stage_ctx *item; /* a piece: its item */
+	struct task *whole;     /* a piece: the batch that it is of */
+	unsigned left;          /* items without an answer */
 	bool batch;
 	bool alone; /* it is to be its child's only one: a child has died with it before */
 };
@@ -96,8 +102,16 @@ void program_dispatch(struct program *program, struct exec *exec);
 void program_dispatch_all(struct program *program);
 /* In front of the pending ones. */
 void exec_put_back(struct exec *exec, struct task *task);
+/* Its item at that place, which must be one without an answer. */
+struct stage_ctx *task_item(const struct task *task, unsigned at);
 /* The task is over: all its items are, or `result` is their fate. Frees it. */
 void task_end(struct task *task, enum stage_result result);
+/* One of its items is, with this result; the last one ends the task. */
+void task_item_over(struct task *task, enum stage_result result);
+/* A task of this item alone; NULL without memory. */
+struct task *task_piece(struct task *task, struct stage_ctx *item);
+/* Nobody wants it any more. Frees it if it is a piece; returns the whole. */
+struct task *task_forget(struct task *task);
 
 /* A child has died without ever having answered; or one has answered. */
 void program_note_death(struct program *program, const char *reason, bool cannot_start);

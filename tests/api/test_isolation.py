@@ -1,6 +1,7 @@
 """Stages in processes of their own: what they die of costs the item in hand and nothing else."""
 
 from support.leat import *
+from support.metrics import scrape
 
 # What an item does, and what its failure then says: one of these, and its kind. A sanitizer in
 # the program ends the process in ways of its own.
@@ -363,6 +364,34 @@ def test_log_lines_come_out_in_the_server_s_log(t):
     eq(len(job.results()), 3, "results")
     ok(server.log.wait(rf"event=stage_log job={job.id}.*stage=misbehave.*line 0 with a", 10),
        "no line in the log")
+
+
+def events_of(api, stage):
+    return {dict(labels)["event"]: value for (name, labels), value in scrape(api).values.items()
+            if name == "leat_stage_events_total" and dict(labels)["stage"] == stage}
+
+
+def test_what_a_stage_counts_is_told_from_either_side(t):
+    t.need_modules()
+    for isolation in ("process", "none"):
+        api = t.client(t.server())
+        job = t.job([{**misbehave(2), "isolation": isolation}], api=api)
+        job.send(with_deeds(300, {n: "count" for n in range(0, 300, 3)}), close=True)
+        job.wait_done()
+        eq(events_of(api, "misbehave"), {"counted": 300}, isolation)
+
+
+def test_the_names_that_a_stage_counts_by_are_bounded(t):
+    t.need_modules()
+    for isolation in ("process", "none"):
+        api = t.client(t.server())
+        job = t.job([{**misbehave(1), "isolation": isolation}], api=api)
+        job.send(with_deeds(1, {0: "count_all"}), close=True)
+        job.wait_done()
+        events = events_of(api, "misbehave")
+        within(len(events), 30, 33, f"{isolation}: names")
+        eq(sum(events.values()), 106, f"{isolation}: sum of {events}")
+        within(events["other"], 70, 80, f"{isolation}: others")
 
 
 def test_a_folder_can_be_isolated(t):

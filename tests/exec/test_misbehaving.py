@@ -1,6 +1,7 @@
 """Programs that misbehave: each costs the attempts in its hands, and nothing else."""
 
 from programs import *
+from support.metrics import scrape
 
 QUICK = {"attempts": 5, "backoff_ms": 1, "max_backoff_ms": 20}
 
@@ -139,6 +140,76 @@ def test_an_item_that_always_kills_ends_as_a_failure_that_says_so(t):
             same_multiset(job.results(), [n for n in range(60) if n != 30])
 
 
+BATCH = r"""
+for line in iter(sys.stdin.readline, ""):
+    frame = json.loads(line)
+    batch = frame["batch"] if "batch" in frame else [frame] if "value" in frame else []
+    for one in batch:  # before it has answered anything of it
+        if one["value"] == "bad":
+            os.kill(os.getpid(), signal.SIGKILL)
+        while one["value"] == "hang":
+            time.sleep(1)
+    for one in batch:
+        emit(one["item"], one["value"])
+"""
+
+
+def test_a_batch_in_a_dying_process_costs_the_guilty_alone(t):
+    """One attempt is all that an item has: it is not the neighbour's death that takes it."""
+    plain = "for x in lines():\n    if x == 'bad': os.kill(os.getpid(), signal.SIGKILL)\n    say(x)\n"
+    for protocol, script in (("framed", BATCH), ("plain", plain)):
+        _, api = one(t, script, protocol)
+        values = ["bad" if n in (13, 37) else n for n in range(100)]
+        job = run(t, api, values, {"batch": {"items": 25}, "retry": {"attempts": 1}}, order="input")
+        eq(job.results(), [x for x in values if x != "bad"], protocol)
+        eq(len(job.failures()), 2, protocol)
+        for text in reasons(job):
+            ok("signal 9" in text, f"{protocol}: {text}")
+        eq(zombies(api.server.pid), [], protocol)
+
+
+def test_a_batch_in_pieces_is_let_go_of(t):
+    """By a deadline, and with its job: some pieces wait, one is in a process that hangs."""
+    _, api = one(t, BATCH, "framed", kill_ms=50)
+    values = ["good", "bad", "hang"] + ["behind"] * 20
+    stage = {"batch": {"items": 50}, "retry": {"attempts": 1}, "timeout_ms": int(1500 * t.slow)}
+    job = run(t, api, values, stage)
+    eq(len(job.results()) + len(job.failures()), len(values))
+    ok("timeout" in {f["kind"] for f in job.failures()}, f"{job.failures()}")
+
+    def put_back():
+        return scrape(api)("leat_stage_events_total", stage="mine", event="item_put_back")
+
+    before = put_back()
+    ok(before >= 22, f"{before} pieces of a batch")
+    job = t.job([{"use": "mine", "batch": {"items": 50}}], api=api)
+    job.send(values, close=True)
+    until(lambda: put_back() > before, 30 * t.slow, "a batch was taken to pieces")
+    job.must("cancel")
+    job.wait_done("cancelled")
+    eq(run(t, api, [1, 2], {"batch": {"items": 2}}, order="input").results(), [1, 2])
+
+
+def test_what_becomes_of_processes_is_counted(t):
+    _, api = one(t, SCRIPT, "framed", kill_ms=50, idle_ms=50)
+    deeds = ["crash", "exit", "garbage", "stubborn"]
+    stage = {"retry": {**QUICK, "attempts": 20}, "timeout_ms": int(1500 * t.slow)}
+    for n, what in enumerate(deeds):
+        eq(len(run(t, api, [{"n": n, "do": what}], stage, timeout=60).results()), 1, what)
+
+    def seen(event):
+        return scrape(api)("leat_stage_events_total", stage="mine", event=event)
+
+    until(lambda: scrape(api)("leat_stage_level", stage="mine", what="children") == 0, 20 * t.slow, "all have ended")
+    for event in ("child_died", "child_ended", "child_garbage", "child_held_up", "child_killed"):
+        eq(seen(event), 1, event)
+    ends = sum(seen(e) for e in ("child_died", "child_ended", "child_garbage", "child_held_up", "child_retired"))
+    eq(seen("child_started"), ends, "each that was started has ended")
+    _, api = one(t, None, argv=["/nonexistent"])
+    run(t, api, [1], {"retry": {"attempts": 1}})
+    ok(seen("child_not_started") >= 1, "it could not be started, and nobody counts")
+
+
 def test_a_program_that_is_not_there_fails_items_with_the_reason(t):
     programs = Programs(t).add("mine", argv=["/nonexistent/program"])
     programs.add("folder", argv=["/"]).add("text", argv=[programs.path("text.txt")])
@@ -182,15 +253,26 @@ def test_a_wrong_folder_is_said(t):
 
 
 def test_stderr_goes_to_the_log_and_does_not_flood_it(t):
+    """Every line is accounted for: it stands there, or among those that are said to be left out."""
     _, api = one(t, "for x in lines():\n"
                     "    for n in range(20000): sys.stderr.write('a line of noise\\n')\n"
-                    "    sys.stderr.flush()\n    say(x)\n")
+                    "    sys.stderr.flush()\n    say(os.getpid())\n", idle_ms=50)
     job = run(t, api, list(range(5)))
-    eq(len(job.results()), 5)
-    found = api.server.log.wait(r"mine\b.*pid=\d+.*a line of noise", 20 * t.slow)
-    ok(found, api.server.log.tail())
-    written = [line for line in list(api.server.log.lines) if "a line of noise" in line]
-    within(len(written), 1, 3000, "lines of noise in the log")
+    pid, = set(job.results())
+    event = re.compile(rf'event=stage_stderr (?:job={job.id} )?stage=mine (?:use=mine )?pid={pid} skipped=(\d+)'
+                       r'( text="a line of noise")?$')
+
+    def said():
+        found = [event.search(line) for line in list(api.server.log.lines)]
+        return [(int(match[1]), bool(match[2])) for match in found if match]
+
+    until(lambda: sum(skipped + shown for skipped, shown in said()) == 100000, 30 * t.slow,
+          "100,000 lines are accounted for")
+    within(sum(shown for _, shown in said()), 1, 3000, "lines of noise in the log")
+    m = scrape(api)
+    eq(m("leat_stage_events_total", stage="mine", event="stderr_line"), 100000)
+    eq(m("leat_stage_events_total", stage="mine", event="stderr_line_skipped"),
+       sum(skipped for skipped, _ in said()))
 
 
 def test_a_refused_item_does_not_harm_its_neighbours_when_the_program_is_slow(t):

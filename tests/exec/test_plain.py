@@ -1,6 +1,9 @@
 """Plain programs: what people have already, and what a process is given and is not."""
 
+import grp
+import pwd
 import shutil
+import subprocess
 
 from programs import *
 
@@ -120,6 +123,54 @@ def test_a_process_has_its_limits_and_none_of_our_descriptors(t):
     eq((got["blocked"], got["ignored"]), (0, 0), "signals")
 
 
+WHO = 'while read -r line; do echo "\\"$(id -un) $(id -gn) $(id -Gn)\\""; done'
+
+
+def test_a_program_runs_as_its_user(t):
+    if os.geteuid() != 0:
+        _, api = one(t, None, argv=["cat"], user="root")
+        said, = reasons(run(t, api, [1], {"retry": {"attempts": 1}}))
+        ok("cannot become the user 'root'" in said, said)
+        t.skip("only root can become somebody else")
+    nobody = pwd.getpwnam("nobody")
+    try:
+        subprocess.run(["true"], user="nobody", group=nobody.pw_gid, extra_groups=[], check=True)
+    except (PermissionError, OSError):
+        t.skip("nobody cannot be anybody else here")
+    programs = Programs(t).add("mine", argv=["sh", "-c", WHO], user="nobody", cwd="/")
+    programs.add("none", argv=["cat"], user="no-such-user-of-ours")
+    api = programs.serve()
+    group = grp.getgrgid(nobody.pw_gid).gr_name
+    eq(run(t, api, [1]).results(), [f"nobody {group} {group}"])
+    job = t.job([{"use": "none", "retry": {"attempts": 1}}], api=api)
+    job.send([1], close=True)
+    job.wait_done()
+    ok("cannot become the user 'no-such-user-of-ours'" in reasons(job)[0], reasons(job))
+
+
+NODE = """
+const readline = require("readline");
+let kept = [];
+readline.createInterface({ input: process.stdin }).on("line", (line) => {
+  const x = JSON.parse(line);
+  if (x === "grow") for (;;) kept.push(Buffer.alloc(1 << 20, 1));
+  console.log(JSON.stringify(x * 2));
+});
+"""
+
+
+def test_node_lives_within_a_limit_of_memory(t):
+    """What it reserves and never writes to does not count; what it writes to does."""
+    if not shutil.which("node"):
+        t.skip("node is not here")
+    programs = Programs(t).add("mine", argv=["node", "-e", NODE], limits={"memory_bytes": 768 << 20})
+    api = programs.serve()
+    same_multiset(run(t, api, list(range(1000))).results(), [2 * n for n in range(1000)])
+    job = run(t, api, ["grow", 1, 2], {"retry": {"attempts": 1}}, timeout=60)
+    eq(job.results(), [2, 4])
+    eq([f["input"] for f in job.failures()], ["grow"])
+
+
 def test_a_wrong_file_is_refused_with_the_reason(t):
     programs = Programs(t)
     for name, config in {"a": {"argv": "ls -l"}, "b": {"argv": []}, "c": {"argv": ["ls", 1]},
@@ -127,14 +178,15 @@ def test_a_wrong_file_is_refused_with_the_reason(t):
                          "f": {"argv": ["ls"], "limits": {"files": -1}}, "g": {},
                          "h": {"argv": ["ls"], "env": {"A=B": "c"}}, "i": {"argv": ["ls"], "env": {"A": 1}},
                          "j": {"argv": ["ls\u0000"]}, "k": {"argv": ["ls"], "window_max": 0},
-                         "l": {"argv": ["ls"], "idle": 1}, "m": {"argv": ["ls"], "limits": []}}.items():
+                         "l": {"argv": ["ls"], "idle": 1}, "m": {"argv": ["ls"], "limits": []},
+                         "n": {"argv": ["ls"], "env": {"LEAT_PARAMS": "{}"}}}.items():
         with open(os.path.join(programs.stages_d, f"{name}.json"), "w", encoding="utf-8") as file:
             json.dump(config, file)
     programs.add("mine", argv=["cat"])
     api = programs.serve()
     refused = {os.path.basename(row["file"]): row["reason"] for row in api.get("/v1/stages").json()["refused"]}
-    eq(sorted(refused), [f"{name}.json" for name in "abcdefghijklm"])
-    for name, word in zip("abcdefghijklm", ("argv", "argv", "argv", "protocol", "limits", "limits", "argv",
-                                            "env", "env", "U+0000", "window_max", "idle", "limits")):
+    eq(sorted(refused), [f"{name}.json" for name in "abcdefghijklmn"])
+    for name, word in zip("abcdefghijklmn", ("argv", "argv", "argv", "protocol", "limits", "limits", "argv",
+                                            "env", "env", "U+0000", "window_max", "idle", "limits", "LEAT_")):
         ok(word in refused[f"{name}.json"], f"{name}: {refused[f'{name}.json']!r}")
     eq(run(t, api, [1]).results(), [1])

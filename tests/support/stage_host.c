@@ -178,6 +178,25 @@ void stage_log(struct stage_ctx *ctx, const char *format, ...)
 {
 }
 
+int stage_stderr(struct stage_ctx *ctx, const char *use, int pid, uint64_t skipped,
+	const char *text, size_t len)
+{
+	return 1;
+}
+
+struct stage_meter *stage_meter(struct stage_ctx *ctx)
+{
+	return NULL;
+}
+
+void stage_count(struct stage_meter *meter, const char *event, uint64_t n)
+{
+}
+
+void stage_level(struct stage_meter *meter, const char *what, int64_t by)
+{
+}
+
 void stage_defer(struct stage_ctx *ctx)
 {
 	assert(ctx->host->stage->threads == STAGE_ASYNC && !ctx->deferred);

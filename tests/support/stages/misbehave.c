@@ -187,6 +187,27 @@ static void chatter(struct stage_ctx *ctx)
 		stage_log(ctx, "line %d with a \"quote\" and a \n line end", i);
 }
 
+static void count(struct stage_ctx *ctx)
+{
+	stage_count(stage_meter(ctx), "counted", 3);
+}
+
+/* More names than there is room for, and some that are none. */
+static void count_all(struct stage_ctx *ctx)
+{
+	static const char *const none[] = { "", "A", "a b", "a\"b", "a\n",
+		"thisnameisonecharactertoolongforit" };
+	char name[20];
+
+	for (unsigned n = 0; n < 100; n++) {
+		snprintf(name, sizeof(name), "name_%u", n);
+		stage_count(stage_meter(ctx), name, 1);
+	}
+	for (unsigned n = 0; n < sizeof(none) / sizeof(none[0]); n++)
+		stage_count(stage_meter(ctx), none[n], 1);
+	stage_count(NULL, "nowhere", 1);
+}
+
 /* What the filter of system calls refuses; without one in the kernel it simply works. */
 static void start_program(struct stage_ctx *ctx)
 {
@@ -221,6 +242,8 @@ static const struct deed {
 	{ "hang_up", hang_up },
 	{ "lie", lie },
 	{ "chatter", chatter },
+	{ "count", count },
+	{ "count_all", count_all },
 	{ "program", start_program },
 	{ "fail", fail_it },
 };

@@ -106,7 +106,7 @@ Test(registry, what_is_wrong_is_refused_with_the_reason_and_the_rest_serves)
 		const char *file, *reason;
 	} rows[] = {
 		{ "wrong-abi.so",
-			"it was built for stage ABI 3, this leat knows 2: use a newer leat, or "
+			"it was built for stage ABI 4, this leat knows 3: use a newer leat, or "
 			"build the stage with this one's stage.h" },
 		{ "wrong-async.so",
 			"a source or a sink cannot be async; make it blocking, then it may wait" },
@@ -177,7 +177,7 @@ Test(registry, describes_a_stage_with_its_schema)
 	cr_expect_str_eq(text,
 		"{\"name\":\"fail\",\"kind\":\"map\",\"version\":\"1.0.0\","
 		"\"summary\":\"Fail every n-th item on purpose\",\"threads\":\"parallel\","
-		"\"batches\":false,\"abi\":2,\"module\":null,\"isolation\":\"none\",\"params\":{\"$schema\":"
+		"\"batches\":false,\"abi\":3,\"module\":null,\"isolation\":\"none\",\"params\":{\"$schema\":"
 		"\"https://json-schema.org/draft/2020-12/schema\",\"type\":\"object\",\"properties\":{"
 		"\"every\":{\"type\":\"integer\",\"description\":"
 		"\"fail every so many-th item: those whose number + 1 it divides\",\"default\":1,"
