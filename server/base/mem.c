@@ -66,6 +66,13 @@ void mem_tune(void)
 	mallopt(M_ARENA_MAX, 4);
 }
 
+size_t mem_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
 void mem_trim(void)
 {
 	malloc_trim(0);

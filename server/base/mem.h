@@ -33,6 +33,8 @@ void mem_tune(void);
 
 /* Give back to the system what is free: for when there is nothing to do. */
 void mem_trim(void);
+/* Bytes that malloc has given out, to whomever; 0 where it does not tell. */
+size_t mem_in_use(void);
 
 /* malloc/free shaped entry points for libraries that take an allocator (jansson). */
 void mem_use_for_jansson(void);

@@ -225,13 +225,11 @@ static void number_block(struct pipeline *pipeline, struct input *input)
 /* Hot or cold? Once one block is cold, all behind it are, until the reading has caught up. */
 static void place(struct pipeline *pipeline, struct input *input)
 {
-	bool full = pipeline->inbox_bytes + input->size >
-			    engine_config(pipeline->engine)->hot_bytes &&
+	bool full = pipeline->inbox_bytes + input->size > hot_bytes(pipeline) &&
 		    !list_empty(&pipeline->inbox);
 
 	if (pipeline->sink != NULL)
-		full = pipeline->appending_bytes + pipeline->inbox_bytes >
-		       engine_config(pipeline->engine)->hot_bytes;
+		full = pipeline->appending_bytes + pipeline->inbox_bytes > hot_bytes(pipeline);
 	if (!pipeline->cold && full) {
 		pipeline->cold = true;
 		pipeline->cold_from = input->number;

@@ -89,12 +89,19 @@ static void read_done(uv_work_t *work, int status)
 	mem_free(read);
 }
 
+/* When memory is full only a job of which nothing is in memory reads, so that it goes on. */
+static bool may_take_memory(const struct pipeline *pipeline)
+{
+	return !budget_is_full(&pipeline->engine->budget) ||
+	       (list_empty(&pipeline->inbox) && pipeline->fed == pipeline->settled);
+}
+
 /* Lock held. Blocks that are still being appended are not there to be read yet. */
 bool cold_is_due(const struct pipeline *pipeline)
 {
 	return pipeline->cold && !pipeline->stopped && !pipeline->no_feed &&
 	       pipeline->cold_from < pipeline->stored_upto &&
-	       pipeline->inbox_bytes < engine_config(pipeline->engine)->hot_bytes / 2;
+	       pipeline->inbox_bytes < hot_bytes(pipeline) / 2 && may_take_memory(pipeline);
 }
 
 static bool begin(struct cold_read *read)
@@ -128,7 +135,7 @@ void cold_check(struct job *job)
 	read->job = job_ref(job);
 	pipeline_ref(pipeline);
 	read->ledger = job->engine->ledger;
-	read->budget = job->engine->config.hot_bytes / 2;
+	read->budget = hot_bytes(pipeline) / 2;
 	job->reading = true;
 	job->engine->reads++;
 	uv_queue_work(job->engine->loop, &read->work, read_blocks, read_done);

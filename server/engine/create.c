@@ -102,6 +102,8 @@ int engine_create(struct engine *engine, struct definition *definition, bool eph
 	assert_on(ROLE_LOOP);
 	if (!engine_admits(engine, err))
 		goto fail;
+	if (engine_needs_memory(engine, 0, err) < 0)
+		goto fail;
 	creating = new_creating(reply, arg);
 	if (creating == NULL) {
 		error_no_memory(err);

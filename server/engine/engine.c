@@ -196,6 +196,7 @@ static void init_lists(struct engine *engine)
 {
 	list_init(&engine->live);
 	list_init(&engine->admitted);
+	budget_init(&engine->budget, engine->config.memory_max);
 	list_init(&engine->cache);
 	list_init(&engine->watches);
 	list_init(&engine->events);
@@ -477,6 +478,27 @@ bool engine_admits(struct engine *engine, struct error *ret_why)
 		(unsigned long long)stat.used_bytes, (unsigned long long)stat.max_bytes,
 		(unsigned long long)reserve);
 	return false;
+}
+
+int engine_needs_memory(struct engine *engine, uint64_t bytes, struct error *err)
+{
+	struct budget *budget = &engine->budget;
+	uint64_t used = budget_used(budget);
+
+	if (used + bytes < budget->max) {
+		atomic_fetch_add_explicit(&budget->soon, bytes, memory_order_relaxed);
+		return 0;
+	}
+	budget->refused++;
+	return error_set(err, ERR_BUSY,
+		"%llu bytes of memory are in use, of %llu that may be (memory-max); what runs goes "
+		"on, try again when some of it is done",
+		(unsigned long long)used, (unsigned long long)budget->max);
+}
+
+void engine_set_other_memory(struct engine *engine, uint64_t bytes)
+{
+	atomic_store_explicit(&engine->budget.other, bytes, memory_order_relaxed);
 }
 
 const struct engine_config *engine_config(const struct engine *engine)

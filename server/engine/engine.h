@@ -41,6 +41,7 @@ struct engine_config {
 	uint64_t flush_ms;   /* results wait at most this long for company; default 50 */
 	uint64_t reserve_bytes;   /* of the ledger, kept for what was accepted; default 1/16 of
 				     max */
+	uint64_t memory_max;      /* of the process; 0: three quarters of the machine's */
 	unsigned jobs_max;        /* that are not done; default 10,000 */
 	unsigned jobs_per_token;  /* of these, of one owner; 0: any number */
 	uint64_t workers_max;     /* of all stages of these; default 1,000,000 */
@@ -76,6 +77,11 @@ bool engine_left_threads(void);
 
 /* Are new jobs and items taken? Otherwise says why: ERR_DRAINING, ERR_DISK_FULL, ERR_STORE. */
 bool engine_admits(struct engine *engine, struct error *ret_why);
+/* Is there memory for what needs much: a job, or `bytes`, which will soon be taken? ERR_BUSY.
+ */
+int engine_needs_memory(struct engine *engine, uint64_t bytes, struct error *err);
+/* What others than the engine hold, and malloc does not know of. */
+void engine_set_other_memory(struct engine *engine, uint64_t bytes);
 /* Totals, limits in force, memory, disk, commit latency: the engine's part of /v1/server. */
 json_t *engine_status(struct engine *engine);
 const struct engine_config *engine_config(const struct engine *engine);

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "engine/internal.h"
 
+#define HELD_MAX   (16u << 20)
+#define HELD_TIGHT (256u << 10)
+
 /* A block that is in the inbox for longer is not emptied fast. */
 #define PATIENCE_NS (50 * NS_PER_MS)
 
@@ -163,11 +166,17 @@ static bool feed_run(struct pipeline *pipeline, struct input *input)
 	return true;
 }
 
+/* Results that wait until their input item is over. */
+static uint64_t most_held(void)
+{
+	return queue_is_tight() ? HELD_TIGHT : HELD_MAX;
+}
+
 static bool may_feed(const struct pipeline *pipeline)
 {
 	if (pipeline->no_feed || pipeline->stopped || pipeline->paused)
 		return false;
-	if (pipeline->held_bytes > (16u << 20) && pipeline->fed > pipeline->over)
+	if (pipeline->held_bytes > most_held() && pipeline->fed > pipeline->over)
 		return false;
 	return !pipeline->def->ordered ||
 	       pipeline->fed - pipeline->over_released < pipeline->window;
@@ -175,7 +184,7 @@ static bool may_feed(const struct pipeline *pipeline)
 
 bool pipeline_worth_waiting(struct pipeline *pipeline)
 {
-	uint64_t hot = engine_config(pipeline->engine)->hot_bytes, patient_until_ns;
+	uint64_t hot = hot_bytes(pipeline), patient_until_ns;
 
 	/* The next block must go in, or it would be cold. Half-empty is soon enough to be told:
 	 * a wake-up costs more than an item. */

@@ -8,6 +8,7 @@
 #ifndef LEAT_ENGINE_INTERNAL_H
 #define LEAT_ENGINE_INTERNAL_H
 
+#include "engine/budget.h"
 #include "engine/engine.h"
 #include "engine/keys.h"
 #include "engine/metrics.h"
@@ -90,7 +91,8 @@ struct engine {
 	struct job *jobs[JOB_CHAINS]; /* live and cached, by id */
 	struct list live, cache;      /* not done; done, oldest first */
 	unsigned live_count, cache_count;
-	uint64_t workers;     /* of the live ones */
+	uint64_t workers; /* of the live ones */
+	struct budget budget;
 	struct list admitted; /* being made, and not among the live ones yet */
 	struct list watches;
 	struct list events; /* jobs with events to tell */
@@ -164,6 +166,12 @@ struct job_op {
 	void *arg;
 	bool impatient; /* reply also when the store fails meanwhile: the change stands */
 };
+
+/* What a job may keep in front of its first queue, as memory is. */
+static inline uint64_t hot_bytes(const struct pipeline *pipeline)
+{
+	return budget_hot_bytes(&pipeline->engine->budget, pipeline->engine->config.hot_bytes);
+}
 
 /* ---- jobs (job.c) ---- */
 

@@ -1,5 +1,7 @@
 #include "engine/queue.h"
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 
 void queue_init(struct queue *queue, uint64_t max_items, uint64_t max_bytes)
@@ -18,11 +20,26 @@ void queue_done(struct queue *queue)
 	queue->capacity = 0;
 }
 
+/* Of the process, as memory is. */
+static atomic_bool tight;
+
+void queue_set_tight(bool now)
+{
+	atomic_store_explicit(&tight, now, memory_order_relaxed);
+}
+
+bool queue_is_tight(void)
+{
+	return atomic_load_explicit(&tight, memory_order_relaxed);
+}
+
 uint64_t queue_room(const struct queue *queue)
 {
 	uint64_t used = (uint64_t)queue->count + queue->reserved + queue->delayed;
 	uint64_t most = 2 * queue->max_items, all = used + queue->held;
 
+	if (used > 0 && queue_is_tight())
+		return 0;
 	if (used >= queue->max_items || queue->bytes >= queue->max_bytes || all >= most)
 		return 0;
 	if (queue->held_bytes > 0 && queue->bytes + queue->held_bytes >= 2 * queue->max_bytes)

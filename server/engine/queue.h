@@ -26,6 +26,9 @@ struct queue {
 };
 
 void queue_init(struct queue *queue, uint64_t max_items, uint64_t max_bytes);
+/* Memory is tight: from now on no queue takes anything while it has something. Any thread. */
+void queue_set_tight(bool now);
+bool queue_is_tight(void);
 /* Drops what is left. */
 void queue_done(struct queue *queue);
 /* How many items may still come in; 0 also when the bytes are used up. */

@@ -20,7 +20,8 @@ bool source_possible(struct pipeline *pipeline)
 		pipeline->failure.code != ERR_NONE)
 		return false;
 	if (pipeline->backlog_bytes >= pipeline->def->backlog_bytes ||
-		pipeline->appending_bytes >= APPENDING_MAX)
+		pipeline->appending_bytes >= APPENDING_MAX ||
+		budget_is_full(&pipeline->engine->budget))
 		return false;
 	if (pipeline->source_due_ns != 0 && clock_mono_ns() < pipeline->source_due_ns)
 		return false;

@@ -206,6 +206,7 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	waiting = !list_empty(&pipeline->inbox) || pipeline->cold || pipeline->source != NULL;
 	pipeline_unlock(
 		pipeline, moving || failing || waiting ? pipeline_wake_mask(pipeline) : 0);
+	uploads_check_room(job); /* those that wait for memory */
 	update_rate(job, now_ns);
 	set_stalled(job, stalled);
 	if (moving || job->changed) {
@@ -239,6 +240,7 @@ void engine_tick(struct engine *engine)
 	struct list *link = engine->live.next;
 
 	assert_on(ROLE_LOOP);
+	budget_look(&engine->budget, now_ns);
 	while (link != &engine->live) {
 		struct job *job = job_ref(LIST_ENTRY(link, struct job, link));
 

@@ -283,12 +283,13 @@ uint64_t upload_skip(const struct upload *upload)
 static bool find_room(struct upload *upload)
 {
 	struct pipeline *pipeline = upload->job->pipeline;
+	const bool full = budget_is_full(&upload->job->engine->budget);
 	bool room;
 
 	if (pipeline == NULL)
 		return false;
 	pipeline_lock(pipeline);
-	room = pipeline->backlog_bytes < pipeline->def->backlog_bytes &&
+	room = !full && pipeline->backlog_bytes < pipeline->def->backlog_bytes &&
 	       pipeline->appending_bytes < APPENDING_MAX &&
 	       (upload->events.impatient || !pipeline_worth_waiting(pipeline));
 	pipeline->room_wanted = !room;
@@ -310,6 +311,8 @@ bool upload_has_room(struct upload *upload)
 	}
 	upload->credit = find_room(upload);
 	upload->waiting = !upload->credit;
+	upload->job->engine->budget.waits +=
+		upload->waiting && budget_is_full(&upload->job->engine->budget);
 	return upload->credit;
 }
 

@@ -58,6 +58,15 @@ static void *open_zstd(void)
 	return stream;
 }
 
+size_t body_memory(const char *encoding)
+{
+	enum body_encoding known;
+
+	if (parse_encoding(encoding, &known, NULL) < 0 || known == BODY_IDENTITY)
+		return 0;
+	return BUFFER_SIZE + (known == BODY_ZSTD ? (size_t)1 << WINDOW_LOG : BUFFER_SIZE);
+}
+
 int body_open(struct body *body, const char *encoding, double ratio_max, struct error *err)
 {
 	*body = (struct body){ .ratio_max = ratio_max };

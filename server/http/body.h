@@ -32,6 +32,8 @@ struct body {
 	bool pending;  /* the decoder may have more without more input */
 };
 
+/* What decoding may take, of a body of this encoding. */
+size_t body_memory(const char *encoding);
 /* `encoding` NULL: as it is. ERR_ENCODING (unknown, or several), ERR_NO_MEMORY. */
 int body_open(struct body *body, const char *encoding, double ratio_max, struct error *err);
 void body_close(struct body *body);

@@ -125,6 +125,13 @@ static void begin_tls(struct caller *caller, int fd)
 		list_append(&server->callers.awake, &caller->link);
 }
 
+/* The library's buffers are mapped, not allocated. */
+static void count_memory(const struct http_server *server)
+{
+	engine_set_other_memory(server->engine,
+		(uint64_t)server->peers.connected * server->config.connection_memory);
+}
+
 bool caller_begin(
 	struct listener *listener, struct MHD_Connection *connection, void **socket_context)
 {
@@ -142,6 +149,7 @@ bool caller_begin(
 	caller->since_ns = clock_mono_ns();
 	caller->uid = listener->is_unix ? user_of(fd) : (uid_t)-1;
 	caller->peer = peer_new(&listener->server->peers, connection);
+	count_memory(listener->server);
 	begin_tls(caller, fd);
 	return true;
 }
@@ -160,6 +168,7 @@ void caller_end(void **socket_context)
 		return;
 	list_remove(&caller->link);
 	peer_free(caller->peer);
+	count_memory(caller->listener->server);
 	principal_unref(caller->self);
 	tls_end(TAKE(caller->tls));
 	if (caller->has_poll)

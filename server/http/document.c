@@ -7,6 +7,8 @@
 #include "http/body.h"
 #include "http/negotiate.h"
 
+#define SMALL ((uint64_t)64 << 10)
+
 struct document {
 	struct body body;
 	struct buf text;
@@ -31,6 +33,16 @@ static int check_type(struct request *request, struct error *err)
 		type);
 }
 
+/* Small ones pass always: by them one makes room. */
+static int check_memory(struct request *request, struct error *err)
+{
+	uint64_t needed = body_memory(request_header(request, "Content-Encoding"));
+
+	if (request->body_left != UINT64_MAX)
+		needed += request->body_left;
+	return needed <= SMALL ? 0 : engine_needs_memory(request_engine(request), needed, err);
+}
+
 static int open_document(struct request *request, struct error *err)
 {
 	struct document *document;
@@ -40,6 +52,8 @@ static int open_document(struct request *request, struct error *err)
 	if (request->body_left != UINT64_MAX &&
 		request->body_left > request_config(request)->body_max)
 		return too_large(request, err);
+	if (check_memory(request, err) < 0)
+		return -1;
 	document = mem_zalloc(sizeof(*document));
 	if (document == NULL)
 		return error_no_memory(err);

@@ -389,7 +389,11 @@ static void init_split(struct intake *intake, const struct intake_options *optio
 int intake_open(struct intake *intake, struct job *job, const struct intake_options *options,
 	const struct intake_events *events, struct error *err)
 {
+	size_t memory = body_memory(options->encoding);
+
 	*intake = (struct intake){ .events = *events, .check = options->check };
+	if (memory > 0 && engine_needs_memory(job_engine(job), memory, err) < 0)
+		return -1;
 	if (body_open(&intake->body, options->encoding, options->ratio_max, err) < 0)
 		return -1;
 	intake->skip_invalid = options->skip_invalid;

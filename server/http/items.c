@@ -95,6 +95,10 @@ static void fail_full(struct items *items)
 {
 	struct error err;
 
+	if (engine_needs_memory(request_engine(items->request), 0, &err) < 0) {
+		intake_fail(&items->intake, &err);
+		return;
+	}
 	error_set(&err, ERR_QUEUE_FULL,
 		items->reject
 			? "the job's backlog is full; send the rest later"

@@ -125,6 +125,14 @@ const struct engine_config *engine_config(const struct engine *engine)
 	return &config;
 }
 
+static bool memory_is_full;
+
+int engine_needs_memory(struct engine *engine, uint64_t bytes, struct error *err)
+{
+	cr_assert_gt(bytes, 0);
+	return memory_is_full ? error_set(err, ERR_BUSY, "memory-max") : 0;
+}
+
 /* ---- an intake and what it tells ---- */
 
 static struct intake intake;
