@@ -78,8 +78,8 @@ static void make_rows(const struct client_command *command, struct argp_option *
 		GROUP };
 	*to++ = (struct argp_option){ "cert", KEY_CERT, "FILE", 0,
 		"show an https server this certificate (PEM; LEAT_CERT)", GROUP };
-	*to++ = (struct argp_option){ "key", KEY_KEY, "FILE", 0,
-		"its private key, if that is not in the same file (LEAT_KEY)", GROUP };
+	*to++ = (struct argp_option){ "cert-key", KEY_KEY, "FILE", 0,
+		"its private key, if that is not in the same file (LEAT_CERT_KEY)", GROUP };
 	*to++ = (struct argp_option)ARGS_HELP_ROW(GROUP);
 	*to = (struct argp_option)ARGS_VERSION_ROW(GROUP);
 }
@@ -126,7 +126,7 @@ int client_begin(struct client *client, const struct client_command *command, in
 		.token = variable("LEAT_TOKEN"),
 		.cacert = variable("LEAT_CACERT"),
 		.cert = variable("LEAT_CERT"),
-		.key = variable("LEAT_KEY"),
+		.key = variable("LEAT_CERT_KEY"),
 		.signal_fd = -1,
 		.arg = arg };
 	setlocale(LC_CTYPE, "");

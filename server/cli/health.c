@@ -45,25 +45,44 @@ static int take(void *arg, int key, const char *value, struct error *err)
 	return 0;
 }
 
-/*
- * In a container the variables are those of the server: where it listens is where to ask,
- * and from inside "every address" means this one.
- */
+/* A Unix socket before all others: it asks for no certificate. */
+static const struct http_place *nearest(const struct http_place *places, unsigned count)
+{
+	for (unsigned at = 0; at < count; at++)
+		if (places[at].kind == PLACE_UNIX)
+			return &places[at];
+	return &places[0];
+}
+
+/* From inside, "every address" means this one. */
+static const char *reachable(const char *host)
+{
+	return strcmp(host, "0.0.0.0") == 0 ? "127.0.0.1"
+	       : strcmp(host, "::") == 0    ? "::1"
+					    : host;
+}
+
+/* In a container the variables are those of the server: where it listens is where to ask. */
 static const char *from_listen(char url[static URL_SIZE])
 {
-	const char *text = getenv("LEAT_LISTEN");
-	char host[LISTEN_HOST_SIZE];
+	const char *text = getenv("LEAT_LISTEN"), *cert = getenv("LEAT_TLS_CERT"), *host;
+	struct http_place places[PLACES_MAX];
+	const struct http_place *place;
 	struct error err;
-	uint16_t port;
+	unsigned count;
 
-	if (text == NULL || listen_parse(text, host, &port, &err) < 0 || port == 0)
+	if (text == NULL || listen_parse_places(text, 0, 0, places, &count, &err) < 0)
 		return NULL;
-	if (strcmp(host, "0.0.0.0") == 0)
-		strcpy(host, "127.0.0.1");
-	else if (strcmp(host, "::") == 0)
-		strcpy(host, "::1");
-	snprintf(url, URL_SIZE, strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
-		host, port);
+	place = nearest(places, count);
+	if (place->kind == PLACE_UNIX) {
+		snprintf(url, URL_SIZE, "unix:%s", place->text);
+		return url;
+	}
+	if (place->port == 0)
+		return NULL;
+	host = reachable(place->text);
+	snprintf(url, URL_SIZE, strchr(host, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
+		cert != NULL && *cert != '\0' ? "https" : "http", host, place->port);
 	return url;
 }
 

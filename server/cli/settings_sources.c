@@ -36,7 +36,7 @@ int settings_from_env(struct settings *settings, unsigned commands, struct error
 static bool is_known_env(const char *name, size_t len)
 {
 	static const char *const prefixes[] = { "LEAT_CONFIG", "LEAT_FAULT_", "LEAT_PROGRAM",
-		"LEAT_SERVER", "LEAT_TOKEN", "LEAT_CACERT", "LEAT_CERT", "LEAT_KEY" };
+		"LEAT_SERVER", "LEAT_TOKEN", "LEAT_CACERT", "LEAT_CERT" };
 	char known[SETTING_NAME_SIZE];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++)

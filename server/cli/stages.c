@@ -229,7 +229,7 @@ static int show_of_server(const struct line *line)
 		.token = line->token != NULL ? line->token : token,
 		.cacert = getenv("LEAT_CACERT"),
 		.cert = getenv("LEAT_CERT"),
-		.key = getenv("LEAT_KEY"),
+		.key = getenv("LEAT_CERT_KEY"),
 		.signal_fd = -1 };
 	int code = client_open(&client);
 

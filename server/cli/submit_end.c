@@ -31,6 +31,9 @@ static int open_writer(struct submit *submit, struct error *err)
 	return remote_open(&submit->writer_remote,
 		&(struct remote_config){ .url = submit->client.server,
 			.token = submit->client.token,
+			.cacert = submit->client.cacert,
+			.cert = submit->client.cert,
+			.key = submit->client.key,
 			.interrupt_fd = submit->stop_fd },
 		err);
 }

@@ -48,12 +48,12 @@ int way_init(struct way *way, const struct remote_config *config, struct error *
 		return -1;
 	if (way->key != NULL && way->cert == NULL)
 		return error_set(err, ERR_BAD_REQUEST,
-			"a key (--key, LEAT_KEY) goes with a certificate (--cert, LEAT_CERT)");
+			"a key (--cert-key, LEAT_CERT_KEY) goes with a certificate (--cert, LEAT_CERT)");
 	if (check_file("certificate of the authority (--cacert, LEAT_CACERT)", way->cacert,
 		    err) < 0 ||
 		check_file("certificate (--cert, LEAT_CERT)", way->cert, err) < 0)
 		return -1;
-	return check_file("key (--key, LEAT_KEY)", way->key, err);
+	return check_file("key (--cert-key, LEAT_CERT_KEY)", way->key, err);
 }
 
 void way_done(struct way *way)
@@ -89,7 +89,7 @@ const char *way_hint(const struct way *way, CURLcode why)
 	case CURLE_SSL_CACERT_BADFILE:
 		return "--cacert (LEAT_CACERT) must be a file of certificates in PEM";
 	case CURLE_SSL_CERTPROBLEM:
-		return "--cert and --key (LEAT_CERT, LEAT_KEY) must be PEM, and belong together";
+		return "--cert and --cert-key (LEAT_CERT, LEAT_CERT_KEY) must be PEM, and belong together";
 	default:
 		return NULL;
 	}

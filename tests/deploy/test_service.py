@@ -56,6 +56,18 @@ def test_systemd_takes_the_unit(t):
     expect.eq(mine, [], "what systemd says of it")
 
 
+def test_systemd_takes_the_socket_and_it_is_where_leat_would_listen(t):
+    need(t, "systemd-analyze")
+    made = folder(t)
+    for name in ("leat.service", "leat.socket"):
+        with open(os.path.join(made, name), "w", encoding="utf-8") as file:
+            file.write(tree.text(f"deploy/{name}").replace("/usr/bin/leat", t.settings.program))
+    said = ran("systemd-analyze", "verify", "--man=no", os.path.join(made, "leat.socket"))
+    expect.eq([line for line in said.splitlines() if "leat.so" in line], [], "what systemd says")
+    listen = re.search(r"(?m)^ListenStream=(.*)$", tree.text("deploy/leat.socket")).group(1)
+    expect.eq(tree.settings(t, None)["listen"]["value"], listen, "where")
+
+
 def test_the_unit_is_sandboxed(t):
     need(t, "systemd-analyze")
     said = ran("systemd-analyze", "security", "--offline=true", "--no-pager",
@@ -162,7 +174,7 @@ def test_what_is_installed_is_enough_to_write_a_stage_with(t):
     found = {os.path.relpath(os.path.join(where, name), into)
              for where, _, names in os.walk(into) for name in names}
     prefix = next(name for name in found if name.endswith("bin/leat"))[:-len("bin/leat")]
-    for name in ("lib/systemd/system/leat.service", "include/leat/stage.h",
+    for name in ("lib/systemd/system/leat.service", "share/leat/leat.socket", "include/leat/stage.h",
                  "include/leat/stage_jansson.h", "share/pkgconfig/leat-stage.pc",
                  "share/man/man1/leat.1", "share/bash-completion/completions/leat",
                  "share/leat/sdk/python/leat_stage.py", "share/leat/sdk/node/leat-stage.mjs"):
