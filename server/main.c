@@ -30,6 +30,8 @@ static const struct command commands[] = {
 	{ "health", "ask a server whether it lives", command_health },
 	{ "fsck", "check a data folder, repair it", command_fsck },
 	{ "backup", "copy a data folder, also while it is served", command_backup },
+	{ "export", "write all of a data folder as NDJSON", command_export },
+	{ "import", "take an export into a data folder", command_import },
 	{ "compact", "give back the room between what a data folder holds", command_compact },
 };
 

@@ -43,6 +43,8 @@ int command_token(int argc, char **argv);
 int command_fsck(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_compact(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 /* Not in the help: engine/hosted.h. */
 int command_stage_host(int argc, char **argv);
 /* Started by the server, for no person: cli/exec_child.c. */

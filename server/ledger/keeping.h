@@ -5,6 +5,7 @@
  *	repair    what can be read, in a new file                the old one is put aside
  *	compact   the same content without the room between      the old one is gone
  *	backup    a copy elsewhere, also while a server runs     then checked
+ *	export    all of it as NDJSON, import takes it back
  *
  * A file takes another's place by one rename(), after all of it is on disk: SIGKILL at any
  * moment leaves the one or the other. What is half written is called data.mdb.part, and a
@@ -17,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/id.h"
@@ -54,5 +56,19 @@ int keeping_compact(
 /* `to` is made; it must not hold a ledger. */
 int keeping_backup(
 	const char *dir, const char *to, struct keeping_sums *ret, struct error *err);
+
+/*
+ * Everything as NDJSON, a first line that says what it is and a last one that counts them:
+ * keeping_export.c shows the lines. What is damaged is told and left out. ERR_STORE too where
+ * the stream cannot be written.
+ */
+int keeping_export(const char *dir, FILE *to, keeping_tell tell, void *arg,
+	struct keeping_sums *ret, struct error *err);
+/*
+ * Back into a folder, which may hold other jobs; ids are kept, and one that is there already
+ * is refused. Until the last line was taken the jobs are marked as being erased: whatever
+ * ends it in the middle, the next start finds none of them. ERR_BAD_REQUEST: a line is wrong.
+ */
+int keeping_import(const char *dir, FILE *from, uint64_t *ret_jobs, struct error *err);
 
 #endif

@@ -143,7 +143,7 @@ def flips(t, specimen, count):
         specimen.try_one(bytes(changed), f"bit {bit} of byte {at} (page {at // PAGE})")
 
 
-@timeout(120)
+@timeout(900)
 def test_a_flipped_bit_is_named_or_harmless(t):
     specimen = Specimen(t)
     eq(specimen.serve(specimen.put(specimen.bytes), "nothing"), "same")
@@ -153,7 +153,7 @@ def test_a_flipped_bit_is_named_or_harmless(t):
        f"most were hits: {specimen.tally}")
 
 
-@timeout(120)
+@timeout(900)
 def test_a_cut_tail_is_named_or_harmless(t):
     specimen = Specimen(t)
     size = len(specimen.bytes)
@@ -164,7 +164,7 @@ def test_a_cut_tail_is_named_or_harmless(t):
     t.note(specimen.tally)
 
 
-@timeout(120)
+@timeout(900)
 def test_a_page_of_noise_is_named_or_harmless(t):
     specimen = Specimen(t)
     for number in range(10 if t.quick else 150):
