@@ -24,6 +24,37 @@
 
 /* ---- transactions ---- */
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * Whoever removes the folder, or puts another in its place, leaves us with files that have no
+ * name: what is written there is gone with this process. So it is looked for before each
+ * transaction, and nothing is acknowledged until it is back.
+ */
+static int check_place(struct ledger_lmdb *lmdb, struct error *err)
+{
+	struct stat held, named;
+	char path[4096];
+	bool there;
+
+	snprintf(path, sizeof(path), "%s/leat.lock", lmdb->dir);
+	there = fstat(lmdb->lock_fd, &held) == 0 && stat(path, &named) == 0 &&
+		is_same(&held, &named);
+	snprintf(path, sizeof(path), "%s/data.mdb", lmdb->dir);
+	if (there)
+		there = stat(path, &named) == 0 && is_same(&lmdb->file, &named);
+	if (there)
+		return 0;
+	atomic_store(&lmdb->writable, false);
+	return error_set(err, ERR_STORE,
+		"the data folder %s was removed or replaced while leat runs, and nothing can be "
+		"kept: put it back, or stop leat and start it on what is there",
+		lmdb->dir);
+}
+
 /* Open the environment again; -1: it is closed, begin() will try again. */
 static int reopen(struct ledger_lmdb *lmdb, uint64_t *ret_serial, struct error *err)
 {
@@ -70,6 +101,8 @@ static int lmdb_begin(struct ledger *ledger, struct error *err)
 	assert_on(ROLE_COMMIT);
 	assert(lmdb->txn == NULL);
 	FAULT_POINT("transaction-begins");
+	if (check_place(lmdb, err) < 0)
+		return -1;
 	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
 		return -1;
 	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
@@ -104,6 +137,25 @@ static int conclude(struct ledger_lmdb *lmdb, uint64_t found, struct error *err)
 }
 
 /*
+ * What the store holds now is to be what the disk has. A sync is not enough: after one that
+ * failed, the system may take for clean what never arrived. So a transaction is written, and
+ * with it a page of its own that says where all of it is.
+ */
+static int write_afresh(struct lmdb_env *env, uint64_t serial)
+{
+	MDB_txn *txn;
+	int code = mdb_txn_begin(env->env, NULL, 0, &txn);
+
+	if (code != 0)
+		return code;
+	code = lmdb_env_put_serial(env, txn, serial);
+	if (code == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return code;
+}
+
+/*
  * Which serial number does the store hold? It must be known, and be on disk, before anything
  * else is written, or an operation could happen twice.
  */
@@ -114,9 +166,9 @@ static int lmdb_settle(struct ledger *ledger, struct error *err)
 	int code;
 
 	assert_on(ROLE_COMMIT);
-	if (reopen(lmdb, &found, err) < 0)
+	if (check_place(lmdb, err) < 0 || reopen(lmdb, &found, err) < 0)
 		return LEDGER_IN_DOUBT;
-	code = mdb_env_sync(lmdb->env.env, 1);
+	code = write_afresh(&lmdb->env, found);
 	if (code == 0)
 		return conclude(lmdb, found, err);
 	lmdb_error(lmdb, code, "finding out what it holds", err);
@@ -333,6 +385,7 @@ int ledger_lmdb_open(
 		lmdb_error(lmdb, code, "making it", err);
 	if (code != 0 || lmdb_env_open(lmdb, &lmdb->env, &lmdb->serial, err) < 0)
 		goto failed;
+	lmdb->file = lmdb->env.file;
 	*ret = &lmdb->ledger;
 	return 0;
 failed:

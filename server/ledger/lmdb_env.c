@@ -306,13 +306,17 @@ static int open_content(
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "opening it", err);
 }
 
-/* LMDB opens its data file without O_CLOEXEC: no program that a stage starts shall have it. */
-static void keep_from_children(MDB_env *env)
+/* LMDB opens its data file without O_CLOEXEC: no program that a stage starts shall have it.
+ * And which file it is, lest another takes its name. */
+static int know_file(struct lmdb_env *env)
 {
 	mdb_filehandle_t fd;
+	int code = mdb_env_get_fd(env->env, &fd);
 
-	if (mdb_env_get_fd(env, &fd) == 0)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (code != 0)
+		return code;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fstat(fd, &env->file) == 0 ? 0 : errno;
 }
 
 /* Tests plant a server that does not sync, to see that it is found out. */
@@ -340,7 +344,7 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 	if (code == 0)
 		code = mdb_env_open(env->env, lmdb->dir, open_flags(), 0600);
 	if (code == 0)
-		keep_from_children(env->env);
+		code = know_file(env);
 	FAULT_POINT("ledger-opened");
 	return code;
 }

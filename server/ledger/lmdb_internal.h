@@ -23,6 +23,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -89,6 +90,7 @@ struct lmdb_env {
 	MDB_env *env; /* NULL when it could not be opened again */
 	MDB_dbi tables[TABLE_COUNT];
 	uint64_t flags;
+	struct stat file;       /* which one data.mdb is */
 	_Atomic size_t touched; /* bytes of the map since it was last let go of */
 	void *map;              /* NULL when unknown */
 	size_t map_size;
@@ -98,6 +100,7 @@ struct ledger_lmdb {
 	struct ledger ledger;
 	char *dir;
 	int lock_fd;
+	struct stat file; /* data.mdb as it was at the start */
 	uint64_t max_bytes;
 	pthread_rwlock_t lock;
 	struct lmdb_env env;

@@ -13,7 +13,8 @@
  *	LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
  *
  * `how` a call fails: with its error; or a write takes half of its bytes, as a disk does that
- * becomes full; or the process ends by SIGKILL in its place.
+ * becomes full; or the process ends by SIGKILL in its place; or it takes delay_ms longer and
+ * does not fail.
  */
 #undef _FILE_OFFSET_BITS /* with it pwrite() would be pwrite64() already; both are wanted */
 #include <dlfcn.h>
@@ -31,7 +32,7 @@
 #include <unistd.h>
 
 enum { KIND_WRITE = 1, KIND_SYNC = 2 };
-enum { HOW_FAIL, HOW_HALF, HOW_KILL };
+enum { HOW_FAIL, HOW_HALF, HOW_KILL, HOW_SLOW };
 
 /* The same layout stands in faultio.py. */
 struct control {
@@ -42,6 +43,7 @@ struct control {
 	int32_t error;
 	uint32_t kinds;
 	uint32_t how;
+	uint32_t delay_ms;
 };
 
 static struct control own = { .fail_count = 1, .error = EIO, .kinds = KIND_WRITE | KIND_SYNC };
@@ -124,6 +126,10 @@ static bool hit(int fd, uint32_t kind)
 	fails = is_the_file(fd) && must_fail(kind);
 	if (fails && control->how == HOW_KILL)
 		raise(SIGKILL);
+	if (fails && control->how == HOW_SLOW) {
+		usleep(control->delay_ms * 1000);
+		fails = false;
+	}
 	errno = saved;
 	return fails;
 }

@@ -7,9 +7,9 @@ import struct
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LAYOUT = struct.Struct("=QQQQiII")  # struct control
+LAYOUT = struct.Struct("=QQQQiIII")  # struct control
 WRITE, SYNC = 1, 2
-FAIL, HALF, KILL = 0, 1, 2
+FAIL, HALF, KILL, SLOW = 0, 1, 2, 3
 
 
 def shim(program, folder):
@@ -44,19 +44,23 @@ class FaultIo:
         a write takes half of its bytes, with `kill` the server ends instead."""
         self.disarm()
         self.memory[:] = LAYOUT.pack(0, at, count, 0, getattr(errno, error), kinds,
-                                     HALF if half else KILL if kill else FAIL)
+                                     HALF if half else KILL if kill else FAIL, 0)
+
+    def slow_down(self, kinds, delay_ms):
+        """Every call takes that much longer."""
+        self.memory[:] = LAYOUT.pack(0, 1, 0, 0, errno.EIO, kinds, SLOW, delay_ms)
 
     def disarm(self):
-        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, 0, 0)
+        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, 0, 0, 0)
 
     def release(self):
         """No more calls fail; what was counted stands."""
-        counted, _, _, failed, error, _, _ = LAYOUT.unpack(self.memory[:])
-        self.memory[:] = LAYOUT.pack(counted, 0, 1, failed, error, 0, 0)
+        counted, _, _, failed, error, *_ = LAYOUT.unpack(self.memory[:])
+        self.memory[:] = LAYOUT.pack(counted, 0, 1, failed, error, 0, 0, 0)
 
     def count(self, kinds=WRITE | SYNC):
         """Counts from now on, failing nothing."""
-        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, kinds, 0)
+        self.memory[:] = LAYOUT.pack(0, 0, 1, 0, errno.EIO, kinds, 0, 0)
 
     @property
     def counted(self):

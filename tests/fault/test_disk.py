@@ -1,5 +1,6 @@
 """A full disk: 507, nothing lost, everything goes on by itself when there is room again."""
 
+import shutil
 import tempfile
 
 from stubborn import Stubborn
@@ -209,3 +210,73 @@ def test_uploads_run_and_sleep_through_a_disk_that_fills_again_and_again(t):
     disk.make_room()
     same_list(client.read(job, "results"), model.run(stages, values).values)
     t.note(f"{len(client.refused)} refusals")
+
+
+# -- the folder goes away ------------------------------------------------------------------------
+
+
+def refused_as_gone(t, api, job):
+    """Nothing is acknowledged that the next start would not find."""
+    body = problem(job.upload(ndjson(numbers(5))), 503, "store-unavailable")
+    ok("was removed or replaced" in body["detail"], body["detail"])
+    ready = api.get("/readyz")
+    eq(ready.status, 503, "readyz")
+    ok("was removed or replaced" in ready.body.decode(), ready.body)
+    problem(api.post("/v1/jobs", {"stages": [{"use": "pass"}]}), 503, "store-unavailable")
+    status(api.get("/livez"), 200)
+    status(api.get(job.path), 200)
+
+
+def held_job(t):
+    server = t.server()
+    api = t.client(server)
+    job = api.create({"stages": [{"use": "pass"}]})
+    job.must("pause")
+    job.send(numbers(5))
+    return server, api, job
+
+
+@timeout(60)
+def test_a_folder_that_was_moved_away_and_comes_back(t):
+    server, api, job = held_job(t)
+    os.rename(server.data, server.data + ".away")
+    refused_as_gone(t, api, job)
+    os.rename(server.data + ".away", server.data)
+    until(lambda: api.get("/readyz").status == 200, 20 * t.slow, "green again by itself")
+    job.send(numbers(5, 5), close=True)
+    job.must("resume")
+    job.wait_done()
+    same_multiset(job.results(), numbers(10))
+    eq(server.starts, 1, "starts")
+
+
+@timeout(60)
+def test_a_folder_that_was_removed(t):
+    server, api, job = held_job(t)
+    shutil.rmtree(server.data)
+    refused_as_gone(t, api, job)
+    os.mkdir(server.data)
+    refused_as_gone(t, api, job)
+    server.signal(signal.SIGTERM)
+    code = server.wait()
+    ok(0 <= code < 126, f"it ended with {code}")
+    api.close()
+    server.start()
+    eq(api.jobs()["items"], [], "jobs of a new folder")
+    server.stop()
+
+
+@timeout(60)
+def test_a_data_file_that_was_replaced(t):
+    """A backup that is put in the place of a file in use is not written over."""
+    server, api, job = held_job(t)
+    path = os.path.join(server.data, "data.mdb")
+    shutil.copyfile(path, path + ".backup")
+    os.rename(path + ".backup", path)
+    before = open(path, "rb").read()
+    refused_as_gone(t, api, job)
+    server.kill()
+    ok(open(path, "rb").read() == before, "the backup was written to")
+    api.close()
+    server.start()
+    eq(job.get()["input"]["received"], 5, "received, in the backup")
