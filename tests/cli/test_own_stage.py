@@ -1,6 +1,9 @@
 """leat new-stage and leat test-stage: from nothing to a stage that is known to be right."""
 
+import http.server
 import shutil
+import sqlite3
+import threading
 
 from line import *
 
@@ -32,6 +35,58 @@ def test_the_cases_of_every_built_in_stage_are_as_wanted(t):
         done = leat(t, "test-stage", name, os.path.join(STAGES, name, "cases.ndjson"))
         done.exits(0)
         ok(done.lines()[-1].endswith(" passed, 0 failed"), f"{name}: {done.out!r}")
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """What it was asked for; /404 is answered by that status."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"asked": self.path}, separators=(",", ":")).encode()
+        self.send_response(int(self.path[1:4]) if self.path[1:4].isdigit() else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+def echo(t):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    t.cleanup.append(server.server_close)
+    t.cleanup.append(server.shutdown)
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def cities(where):
+    with sqlite3.connect(os.path.join(where, "cities.db")) as database:
+        database.execute("CREATE TABLE cities (id INTEGER, name TEXT)")
+        database.executemany("INSERT INTO cities VALUES (?, ?)", [(1, "Oslo"), (2, "Rome")])
+    database.close()
+
+
+def test_the_cases_of_stages_with_a_configuration_are_as_wanted(t):
+    """stages/NAME/configured: the folder stages-d, the cases, and what they read."""
+    url = echo(t)
+    for name, use in (("exec", "score"), ("http", "http"), ("files", "files"), ("sqlite", "sqlite"),
+                      ("sqlite-query", "sqlite-query")):
+        where = os.path.join(folder(t), name)
+        shutil.copytree(os.path.join(STAGES, name, "configured"), where)
+        cities(where)
+        path = os.path.join(where, "cases.ndjson")
+        with open(path, encoding="utf-8") as text:
+            asked = text.read().replace("CASES_URL", url)
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(asked)
+        done = leat(t, "test-stage", use, path, "--stages-d", where,
+                    env={"CASES": where, "CASES_URL": url})
+        ok(done.code == 0, f"{name}: {done.out}{done.err}")
+        eq(done.lines()[-1], f"{asked.count(chr(10))} passed, 0 failed", name)
 
 
 def test_a_module_is_named_by_its_file(t):
