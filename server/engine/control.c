@@ -174,6 +174,7 @@ static void deleted(void *arg, struct job *job, const struct error *err)
 	if (err == NULL) {
 		FAULT_POINT("delete-stored");
 		job->engine->deletions++;
+		retention_forget(job);
 		job_retire(job);
 		job_erase(job, ERASE_ALL);
 		job_tell(job, JOB_EVENT_DELETED);

@@ -36,9 +36,10 @@ struct engine_config {
 	uint64_t item_max;     /* bytes of an item that comes in; default 1 MiB */
 	uint64_t output_max; /* bytes that one item may become in one attempt; default 16 MiB */
 	uint64_t hot_bytes;  /* input a job keeps in memory before its first queue; 2 MiB */
-	uint64_t records_ms; /* a job is forgotten so long after its results; 0: never */
-	uint64_t stall_ms;   /* no item moved for that long: stalled; default 60,000 */
-	uint64_t flush_ms;   /* results wait at most this long for company; default 50 */
+	uint64_t retention_bytes; /* of results and failures of done jobs; 0: no bound */
+	uint64_t records_ms;      /* a job is forgotten so long after its results; 0: never */
+	uint64_t stall_ms;        /* no item moved for that long: stalled; default 60,000 */
+	uint64_t flush_ms;        /* results wait at most this long for company; default 50 */
 	uint64_t reserve_bytes;   /* of the ledger, kept for what was accepted; default 1/16 of
 				     max */
 	uint64_t memory_max;      /* of the process; 0: three quarters of the machine's */

@@ -10,6 +10,7 @@
 
 #include "engine/budget.h"
 #include "engine/engine.h"
+#include "engine/expiry.h"
 #include "engine/keys.h"
 #include "engine/metrics.h"
 #include "engine/pipeline.h"
@@ -32,6 +33,7 @@ struct job {
 	struct pipeline *pipeline; /* NULL once the job is done, or where it never ran */
 
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
+	bool retained;        /* counted in the engine's retained_bytes */
 	bool deleted;
 	uint64_t epoch;   /* of the input: grows with each refusal; under the pipeline's lock */
 	bool has_states;  /* what source and sink have saved is in memory */
@@ -138,13 +140,10 @@ struct engine {
 	unsigned blocking_waiting; /* loop's: stages that asked since they were last served */
 	_Atomic uint64_t open_pipelines;
 	uint64_t started_ms;
-	struct expiry *expiries; /* a heap */
-	size_t expiry_count, expiry_capacity;
-};
-
-struct expiry {
-	uint64_t due_ms;
-	struct id id;
+	struct expiry_heap expiries; /* by when something of them goes */
+	struct expiry_heap finished; /* that have results, by their end; with a bound only */
+	uint64_t retained_bytes;     /* of results and failures of done jobs, about */
+	bool expiring;               /* one of `finished` is being looked at */
 };
 
 /* What a change of the record needs; `text` is owned by the operation. */
@@ -251,6 +250,8 @@ void engine_post(struct engine *engine, struct post *post);
 /* The job is done: what goes next of it, goes when it is due. */
 void retention_watch(
 	struct engine *engine, const struct id *id, const struct job_record *record);
+/* Its results and failures go, or it is at work again. */
+void retention_forget(struct job *job);
 void retention_run(struct engine *engine);
 void retention_done(struct engine *engine);
 

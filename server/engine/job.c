@@ -179,6 +179,8 @@ int job_move(struct job *job, enum job_state to, struct job_op op, struct error 
 	if (job_submit(job, op, err) < 0)
 		return -1;
 	job->state = to;
+	if (!job_state_is_done(to))
+		retention_forget(job);
 	job_tell(job, JOB_EVENT_STATE);
 	log_info("job_state", JOB_LOG " from=%s to=%s", JOB_LOG_ARGS(job), job_state_name(from),
 		job_state_name(to));
@@ -254,6 +256,7 @@ static void ended(struct job *job, const struct error *err)
 	if (job->record.state != JOB_SUCCEEDED)
 		job_erase(job, ERASE_INPUT);
 	retention_watch(job->engine, &job->id, &job->record);
+	job->retained = true;
 	job_tell(job, JOB_EVENT_STATE | JOB_EVENT_RESULTS);
 	engine_check_drained(job->engine);
 	job_unref(job);

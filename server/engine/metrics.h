@@ -37,7 +37,8 @@ struct engine_metrics {
 	uint64_t done[JOB_STATE_COUNT]; /* since start */
 	uint64_t workers;
 	uint64_t memory_bytes, memory_max, memory_waits, memory_refused;
-	uint64_t jobs_created, jobs_deleted, jobs_retained, jobs_cached, jobs_stalled;
+	uint64_t jobs_created, jobs_deleted, jobs_retained, retained_bytes, jobs_cached,
+		jobs_stalled;
 	struct item_totals items;
 	struct traffic traffic;
 	uint64_t uploads;

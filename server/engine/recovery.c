@@ -134,6 +134,7 @@ struct job *job_load(struct engine *engine, const struct id *id, const struct bu
 	} else {
 		job->state = (enum job_state)decoded.state;
 		job->closing = decoded.input_closed != 0;
+		job->retained = job_state_is_done(job->state) && !decoded.expired;
 		job_name_trace(job);
 	}
 	job_record_done(&decoded);

@@ -3,59 +3,45 @@
  * its definition and its counts, `records_ms` after that. So what a server that runs for years
  * keeps is bounded by what is done in that time.
  *
- * What is due next stands on top of a heap in memory (24 bytes a job that is done), so
- * looking costs nothing; what is removed goes in small transactions behind the others.
+ * Where results and failures of all done jobs are more than `retention_bytes`, those of the job
+ * that ended first go, whatever its time; one job after the other.
+ *
+ * What is due next stands on top of a heap in memory (24 bytes a job that is done, and as much
+ * again for the bound of bytes), so looking costs nothing; what is removed goes in small
+ * transactions behind the others.
  */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "engine/internal.h"
 
-#define EXPIRE_MAX 16 /* jobs begun in one tick */
+#define EXPIRE_MAX    16  /* jobs begun in one tick */
+#define FAILURE_BYTES 128 /* of one, beside its input */
 
-static void swap(struct expiry *a, struct expiry *b)
+/* About what a done job's results and failures occupy; of failures only the number is known. */
+static uint64_t bytes_of(const struct job_record *record)
 {
-	struct expiry c = *a;
+	uint64_t each = record->received > 0 ? record->bytes / record->received : 0;
 
-	*a = *b;
-	*b = c;
+	return record->result_bytes + record->results * sizeof(uint64_t) +
+	       record->failed * (each + FAILURE_BYTES);
 }
 
-static void retention_add(struct engine *engine, const struct id *id, uint64_t due_ms)
+static void retain(struct engine *engine, const struct id *id, const struct job_record *record)
 {
-	size_t at = engine->expiry_count;
-
-	if (at == engine->expiry_capacity) {
-		size_t capacity = at * 2 + 64;
-		struct expiry *heap = mem_realloc(engine->expiries, capacity * sizeof(*heap));
-
-		if (heap == NULL)
-			return; /* found again at the next start */
-		engine->expiries = heap;
-		engine->expiry_capacity = capacity;
-	}
-	engine->expiries[at] = (struct expiry){ due_ms, *id };
-	engine->expiry_count++;
-	for (; at > 0 && engine->expiries[(at - 1) / 2].due_ms > engine->expiries[at].due_ms;
-		at = (at - 1) / 2)
-		swap(&engine->expiries[at], &engine->expiries[(at - 1) / 2]);
+	engine->retained_bytes += bytes_of(record);
+	if (engine->config.retention_bytes > 0)
+		expiry_add(&engine->finished, id, record->finished_ms);
 }
 
-static struct expiry pop(struct engine *engine)
+void retention_forget(struct job *job)
 {
-	struct expiry *heap = engine->expiries, top = heap[0];
-	size_t at = 0, child, count = --engine->expiry_count;
+	struct engine *engine = job->engine;
 
-	heap[0] = heap[count];
-	while ((child = 2 * at + 1) < count) {
-		if (child + 1 < count && heap[child + 1].due_ms < heap[child].due_ms)
-			child++;
-		if (heap[at].due_ms <= heap[child].due_ms)
-			break;
-		swap(&heap[at], &heap[child]);
-		at = child;
-	}
-	return top;
+	if (!job->retained)
+		return;
+	job->retained = false;
+	engine->retained_bytes -= MIN(engine->retained_bytes, bytes_of(&job->record));
 }
 
 static int change_expired(struct job_record *next, const struct change_args *args)
@@ -69,6 +55,7 @@ static void expired(struct job *job, const struct error *err)
 {
 	if (err != NULL)
 		return;
+	retention_forget(job);
 	FAULT_POINT("expiry-stored");
 	log_info("results_expired", JOB_LOG, JOB_LOG_ARGS(job));
 	job_erase(job, ERASE_VALUES);
@@ -110,7 +97,9 @@ void retention_watch(
 	uint64_t due = due_ms(engine, record);
 
 	if (due != 0)
-		retention_add(engine, id, due);
+		expiry_add(&engine->expiries, id, due);
+	if (!record->expired)
+		retain(engine, id, record);
 }
 
 static void expire(void *arg, struct job *job, const struct error *err)
@@ -125,27 +114,74 @@ static void expire(void *arg, struct job *job, const struct error *err)
 	if (due == 0)
 		return;
 	if (due > clock_wall_ms())
-		retention_add(engine, &job->id, due);
+		expiry_add(&engine->expiries, &job->id, due);
 	else
 		begin(job);
+}
+
+static void keep_budget(struct engine *engine);
+
+static void went_for_budget(struct job *job, const struct error *err)
+{
+	job->engine->expiring = false;
+	expired(job, err);
+	if (err == NULL)
+		keep_budget(job->engine);
+}
+
+/* The job that ended first, if it still is as it was then; else the next one. */
+static void expire_first(void *arg, struct job *job, const struct error *err)
+{
+	struct engine *engine = arg;
+
+	engine->expiring = false;
+	if (err != NULL || job == NULL || !job_is_done(job) || job->record.expired) {
+		keep_budget(engine);
+		return;
+	}
+	log_info("results_over_budget", JOB_LOG " bytes=%llu bound=%llu", JOB_LOG_ARGS(job),
+		(unsigned long long)engine->retained_bytes,
+		(unsigned long long)engine->config.retention_bytes);
+	engine->expiring = job_submit(job,
+				   (struct job_op){ .change = change_expired,
+					   .must = true,
+					   .then = went_for_budget },
+				   NULL) == 0;
+}
+
+/* One at a time, so that no more goes than must. */
+static void keep_budget(struct engine *engine)
+{
+	struct expiry first;
+
+	if (engine->config.retention_bytes == 0 || engine->expiring ||
+		engine->retained_bytes <= engine->config.retention_bytes ||
+		engine->finished.count == 0)
+		return;
+	first = expiry_pop(&engine->finished);
+	engine->expiring = true;
+	if (engine_fetch(engine, &first.id, expire_first, engine, NULL) < 0) {
+		engine->expiring = false;
+		expiry_add(&engine->finished, &first.id, first.at_ms);
+	}
 }
 
 void retention_run(struct engine *engine)
 {
 	uint64_t now_ms = clock_wall_ms();
 
-	for (unsigned n = 0; n < EXPIRE_MAX && engine->expiry_count > 0 &&
-			     engine->expiries[0].due_ms <= now_ms;
+	for (unsigned n = 0; n < EXPIRE_MAX && engine->expiries.count > 0 &&
+			     engine->expiries.items[0].at_ms <= now_ms;
 		n++) {
-		struct expiry due = pop(engine);
+		struct expiry due = expiry_pop(&engine->expiries);
 
 		engine_fetch(engine, &due.id, expire, engine, NULL);
 	}
+	keep_budget(engine);
 }
 
 void retention_done(struct engine *engine)
 {
-	mem_free(engine->expiries);
-	engine->expiries = NULL;
-	engine->expiry_count = engine->expiry_capacity = 0;
+	expiry_done(&engine->expiries);
+	expiry_done(&engine->finished);
 }
