@@ -30,6 +30,46 @@ Test(listen, takes_host_and_port)
 	}
 }
 
+Test(listen, takes_several_places)
+{
+	struct http_place places[PLACES_MAX];
+	struct error err = { 0 };
+	unsigned count = 0;
+
+	cr_assert(listen_parse_places("[::1]:80,unix:/run/leat.sock,localhost:0", 0640, 7,
+			  places, &count, &err) == 0,
+		"%s", err.text);
+	cr_assert(eq(u32, count, 3));
+	cr_assert(eq(int, places[0].kind, PLACE_TCP));
+	cr_assert(eq(str, places[0].text, (char *)"::1"));
+	cr_assert(eq(u16, places[0].port, 80));
+	cr_assert(eq(int, places[1].kind, PLACE_UNIX));
+	cr_assert(eq(str, places[1].text, (char *)"/run/leat.sock"));
+	cr_assert(eq(u32, places[1].mode, 0640));
+	cr_assert(eq(u32, places[1].group, 7));
+	cr_assert(eq(str, places[2].text, (char *)"localhost"));
+}
+
+Test(listen, refuses_places_that_are_none)
+{
+	static const char *const none[] = { "", ",", "unix:", "[::1]:80,", ",[::1]:80",
+		"[::1]:80,,[::1]:81", "[::1]:80 unix:/x",
+		"a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1" };
+	char path[PLACE_TEXT_SIZE + 10];
+	struct http_place places[PLACES_MAX];
+	struct error err;
+	unsigned count = 77;
+
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		cr_assert(listen_parse_places(none[i], 0, 0, places, &count, &err) < 0,
+			"'%s' is taken", none[i]);
+	memset(path, 'x', sizeof(path));
+	memcpy(path, "unix:/", 6);
+	path[sizeof(path) - 1] = '\0';
+	cr_assert(listen_parse_places(path, 0, 0, places, &count, &err) < 0);
+	cr_assert(eq(u32, count, 77));
+}
+
 static const struct {
 	const char *text, *why;
 } bad[] = {
