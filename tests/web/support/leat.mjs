@@ -2,7 +2,7 @@
 //
 // The kernel ends the server when the tests die (setpriv --pdeathsig), whatever they die of.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +15,12 @@ export class Leat {
 		this.folder = mkdtempSync(join(tmpdir(), 'leat-web-'));
 		this.settings = { listen: '127.0.0.1:0', data: join(this.folder, 'data'), compute: 2,
 			...settings };
+		// `tokens`: the scopes of one, which our own requests show.
+		if (settings.tokens) {
+			this.settings.tokens = join(this.folder, 'tokens');
+			this.token = execFileSync(this.program, ['token', 'new', '--tokens', this.settings.tokens,
+				'--name', 'me', '--scope', settings.tokens], { encoding: 'utf8' }).trim();
+		}
 		this.log = [];
 		this.child = null;
 		this.port = 0;
@@ -85,6 +91,8 @@ export class Leat {
 
 	async request(method, path, body, headers = {}) {
 		const json = body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array);
+		if (this.token)
+			headers = { authorization: `Bearer ${this.token}`, ...headers };
 		const reply = await fetch(this.url + path, {
 			method,
 			body: json ? JSON.stringify(body) : body,
