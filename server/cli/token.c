@@ -226,11 +226,12 @@ static int print_json(const struct tokens *tokens, struct error *err)
 		const struct token *token = &tokens->items[at];
 
 		json_array_append_new(list,
-			json_pack("{s:s, s:b, s:o, s:O, s:s}", "name", token->principal->name,
+			json_pack("{s:s, s:b, s:o, s:o, s:s}", "name", token->principal->name,
 				"token", token->id[0] != '\0', "scopes",
 				scopes_to_json(token->principal->scopes), "labels",
-				token->principal->labels != NULL ? token->principal->labels
-								 : json_object(),
+				token->principal->labels != NULL
+					? json_incref(token->principal->labels)
+					: json_object(),
 				"created", token->created));
 	}
 	text = json_text(list, JSON_INDENT(2));
