@@ -21,6 +21,7 @@
 #include "base/role.h"
 
 #define STAT_EVERY_MS 100
+#define READERS_EVERY 64 /* transactions */
 
 /* ---- transactions ---- */
 
@@ -93,6 +94,15 @@ bool lmdb_wait_for_opening(
 	return code == 0;
 }
 
+/* A `leat backup` that was killed would keep pages from being used again for ever. */
+static void forget_dead_readers(struct ledger_lmdb *lmdb)
+{
+	int dead;
+
+	if (lmdb->begun++ % READERS_EVERY == 0)
+		mdb_reader_check(lmdb->env.env, &dead);
+}
+
 static int lmdb_begin(struct ledger *ledger, struct error *err)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
@@ -105,6 +115,7 @@ static int lmdb_begin(struct ledger *ledger, struct error *err)
 		return -1;
 	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
 		return -1;
+	forget_dead_readers(lmdb);
 	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
 	if (code == MDB_PANIC) {
 		if (reopen(lmdb, &lmdb->serial, err) < 0)

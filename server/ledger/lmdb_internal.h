@@ -111,6 +111,7 @@ struct ledger_lmdb {
 	/* The commit thread's own. */
 	MDB_txn *txn;
 	uint64_t serial;      /* of the last commit, or of the one in doubt */
+	uint64_t begun;       /* transactions */
 	uint64_t doubt_bytes; /* used_bytes once it is known to be there */
 	int doubt_code;       /* LMDB's word when it failed */
 
