@@ -189,6 +189,15 @@ def test_nobody_waits_in_a_handshake_for_ever(t):
         one.close()
 
 
+def test_who_waits_in_a_handshake_does_not_keep_the_server_from_ending(t):
+    certificates, server, api = secure(t)
+    silent = half_handshakes(t, server, 20)
+    status(api.get("/livez"), 200)
+    server.stop()
+    for one in silent:
+        one.close()
+
+
 def test_garbage_instead_of_a_handshake(t):
     certificates, server, api = secure(t)
     random_ = random.Random(7)
