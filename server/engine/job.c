@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/role.h"
@@ -160,6 +161,7 @@ static int change_state(struct job_record *next, const struct change_args *args)
 		return change_text(&next->report, args->text);
 	finished = next->succeeded + next->filtered + next->failed;
 	next->cancelled = next->received - MIN(next->received, finished);
+	next->cancelled -= next->cancelled > 0 && fault_planted("cancel-forgets");
 	return args->a == JOB_FAILED ? change_text(&next->error, args->text) : 0;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/role.h"
 
@@ -221,6 +222,9 @@ static bool visit_results(void *arg, uint64_t seq, const void *bytes, size_t len
 		return true;
 	if (seq > fetch->page.next)
 		return fetch->page.count == 0 ? expired(fetch) : false;
+	if (seq == fetch->page.next && seq > 0 && fetch->page.count == 0 && view.count > 1 &&
+		fault_planted("cursor-skips"))
+		fetch->page.next++;
 	take = MIN(seq + view.count - fetch->page.next, fetch->max_count - fetch->page.count);
 	if (!copy_lines(fetch, seq, &view, (uint32_t)(fetch->page.next - seq), (uint32_t)take))
 		return false;
