@@ -1,6 +1,7 @@
 #include "http/request.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,28 +261,74 @@ static uint64_t announced_length(const struct request *request)
 	return length == NULL ? 0 : strtoull(length, NULL, 10);
 }
 
-static enum MHD_Result count_framing(
+/* What the head says of where the body ends, and whether a proxy must read it as we do. */
+struct framing {
+	unsigned lengths, hosts;
+	bool strange;
+};
+
+/* RFC 9110, 5.6.2; the library lets other bytes pass. */
+static bool is_token(const char *name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (; *name != '\0'; name++)
+		if (!isalnum((unsigned char)*name) && strchr(others, *name) == NULL)
+			return false;
+	return true;
+}
+
+/* RFC 9110, 5.5: a carriage return is a line end to others. */
+static bool is_text(const char *value)
+{
+	for (; *value != '\0'; value++)
+		if (((unsigned char)*value < ' ' && *value != '\t') || *value == 127)
+			return false;
+	return true;
+}
+
+static enum MHD_Result look_at_header(
 	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-	unsigned *count = arg;
+	struct framing *framing = arg;
 
-	*count += strcasecmp(name, "Content-Length") == 0 ||
-		  strcasecmp(name, "Transfer-Encoding") == 0;
+	framing->lengths += strcasecmp(name, "Content-Length") == 0 ||
+			    strcasecmp(name, "Transfer-Encoding") == 0;
+	framing->hosts += strcasecmp(name, "Host") == 0;
+	framing->strange |= !is_token(name) || (value != NULL && !is_text(value));
 	return MHD_YES;
 }
 
-/* Two lengths, or one that we do not know: a proxy may see another end of the body than we,
- * and take what is inside it for the next request (RFC 9112, 6.3). */
-static int check_framing(struct request *request, struct error *err)
+/* NULL: there is none. */
+static const char *framing_mistake(const struct request *request)
 {
 	const char *coding = request_header(request, "Transfer-Encoding");
-	unsigned count = 0;
+	struct framing framing = { 0 };
 
-	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_framing, &count);
-	if (count <= 1 && (coding == NULL || strcasecmp(coding, "chunked") == 0))
+	MHD_get_connection_values(
+		request->connection, MHD_HEADER_KIND, look_at_header, &framing);
+	if (framing.strange)
+		return "a header's name is letters, digits and hyphens up to its colon, and its "
+		       "value has no control characters";
+	if (framing.hosts > 1)
+		return "there is more than one Host header";
+	if (framing.lengths > 1 || (coding != NULL && strcasecmp(coding, "chunked") != 0))
+		return "a body has one Content-Length, or else Transfer-Encoding: chunked, and "
+		       "not both";
+	if (coding != NULL && request->http_1_0)
+		return "HTTP/1.0 has no Transfer-Encoding";
+	return NULL;
+}
+
+/* Two lengths, or one that we do not know: a proxy may see another end of the body than we,
+ * and take what is inside it for the next request (RFC 9112, 3.2, 5.1, 6.1 and 6.3). */
+static int check_framing(struct request *request, struct error *err)
+{
+	const char *mistake = framing_mistake(request);
+
+	if (mistake == NULL)
 		return 0;
-	error_set(err, ERR_BAD_REQUEST,
-		"a body has one Content-Length, or else Transfer-Encoding: chunked, and not both");
+	error_set(err, ERR_BAD_REQUEST, "%s", mistake);
 	request_reply_problem(request, err, NULL);
 	request_set_header(request, "Connection", "close");
 	return -1;

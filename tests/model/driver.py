@@ -68,8 +68,9 @@ def body(rng, number, count):
 class Run:
     """One server and all its clients."""
 
-    def __init__(self, server, seed, kills=3, jobs=3):
-        self.server, self.kills = server, kills
+    def __init__(self, server, seed, kills=3, jobs=3, cancels=0.15, patience=60):
+        self.server, self.kills, self.cancels = server, kills, cancels
+        self.patience = patience * server.slow  # seconds for a job to end
         self.rng = random.Random(seed)
         self.history = History()
         self.changed = threading.Condition()
@@ -314,7 +315,7 @@ class Run:
         """Closes, waits, retries what failed, waits, reads all; a job may be cancelled instead."""
         path = f"/v1/jobs/{job}"
         self.again("act", job, "POST", f"{path}/resume", verb="resume")
-        if self.rng.random() < 0.15:
+        if self.rng.random() < self.cancels:
             self.again("act", job, "POST", f"{path}/cancel", verb="cancel")
             self.wait_done(job)
             self.again("delete", job, "DELETE", path)
@@ -337,7 +338,7 @@ class Run:
                 return
 
     def wait_done(self, job):
-        deadline = time.monotonic() + 60 * self.server.slow
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             shown = self.look(job)
             if shown is not None and shown["done"]:
@@ -355,10 +356,10 @@ class Run:
             if not self.uploading.acquire(timeout=60 * self.server.slow):
                 raise AssertionError(f"an uploader hangs: {self.error}")
         self.over.set()
-        for thread in self.threads:
+        for job in self.ids:
+            self.finish(job)
+        for thread in self.threads:  # followers end with their job
             thread.join(60 * self.server.slow)
         if self.error:
             raise self.error
-        for job in self.ids:
-            self.finish(job)
         return self.history
