@@ -235,6 +235,8 @@ static void place(struct pipeline *pipeline, struct input *input)
 		pipeline->cold_from = input->number;
 	}
 	pipeline->backlog_bytes += input->size;
+	atomic_fetch_add_explicit(
+		&pipeline->engine->backlog_since, input->size, memory_order_relaxed);
 	if (!pipeline->cold && pipeline->sink == NULL)
 		hand_to_pipeline(pipeline, input);
 }

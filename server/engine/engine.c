@@ -406,7 +406,8 @@ static bool in_flight(struct engine *engine)
 			continue;
 		pipeline_lock(pipeline);
 		busy = pipeline->in_hand > 0 || pipeline->appending_bytes > 0 ||
-		       (pipeline->fed > pipeline->settled && !pipeline->stopped);
+		       (pipeline->fed > pipeline->settled && !pipeline->stopped &&
+			       !pipeline->output_full);
 		pthread_mutex_unlock(&pipeline->lock);
 		if (busy)
 			return true;

@@ -174,7 +174,7 @@ static uint64_t most_held(void)
 
 static bool may_feed(const struct pipeline *pipeline)
 {
-	if (pipeline->no_feed || pipeline->stopped || pipeline->paused)
+	if (pipeline->no_feed || pipeline->stopped || pipeline->paused || pipeline->output_full)
 		return false;
 	if (pipeline->held_bytes > most_held() && pipeline->fed > pipeline->over)
 		return false;

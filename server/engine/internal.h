@@ -95,7 +95,10 @@ struct engine {
 	unsigned live_count, cache_count;
 	uint64_t workers; /* of the live ones */
 	struct budget budget;
-	struct list admitted; /* being made, and not among the live ones yet */
+	uint64_t backlog_sum;           /* while a tick adds it up */
+	_Atomic uint64_t backlog_seen;  /* of all jobs, at the last tick */
+	_Atomic uint64_t backlog_since; /* what came since, or a little before */
+	struct list admitted;           /* being made, and not among the live ones yet */
 	struct list watches;
 	struct list events; /* jobs with events to tell */
 	struct list touched_loop;
@@ -170,6 +173,16 @@ struct job_op {
 static inline uint64_t hot_bytes(const struct pipeline *pipeline)
 {
 	return budget_hot_bytes(&pipeline->engine->budget, pipeline->engine->config.hot_bytes);
+}
+
+static inline bool engine_backlog_is_full(const struct engine *engine)
+{
+	uint64_t max = engine->config.backlog_total_max;
+
+	return max > 0 && atomic_load_explicit(&engine->backlog_seen, memory_order_relaxed) +
+					  atomic_load_explicit(&engine->backlog_since,
+						  memory_order_relaxed) >=
+				  max;
 }
 
 /* ---- jobs (job.c) ---- */

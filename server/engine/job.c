@@ -12,6 +12,7 @@
 #include "engine/calls.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
+#include "engine/output.h"
 
 struct job *job_new(struct engine *engine, const struct id *id, struct definition *def)
 {
@@ -405,6 +406,7 @@ void job_check_end(struct job *job)
 		return;
 	if (record->input_closed && job->pipeline != NULL && !job->pipeline->input_over)
 		tell_input_over(job->pipeline);
+	output_check(job);
 	if (over_limits(job, &why))
 		job_fail(job, &why);
 	else if (record->input_closed && job_record_finished(record) == record->received &&

@@ -35,6 +35,7 @@ static void add_pipeline(struct engine_metrics *metrics, struct pipeline *pipeli
 			add_stage(&metrics->stages[run->totals - totals->stages], run);
 	}
 	totals_take(totals, pipeline);
+	metrics->output_full += pipeline->output_full;
 	metrics->backlog_bytes += pipeline->backlog_bytes;
 	metrics->input_bytes += pipeline->inbox_bytes;
 	metrics->output_bytes += pipeline->flush_bytes + pipeline->held_bytes;

@@ -162,6 +162,7 @@ struct pipeline {
 	struct buf source_state;
 
 	/* flow */
+	bool output_full; /* see output.h; as good as paused */
 	bool paused, stopped, no_feed;
 	atomic_bool traced;
 	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush,

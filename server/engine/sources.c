@@ -16,12 +16,13 @@
 bool source_possible(struct pipeline *pipeline)
 {
 	if (pipeline->source == NULL || pipeline->source_busy || pipeline->source_ended ||
-		pipeline->paused || pipeline->stopped || pipeline->no_feed ||
-		pipeline->failure.code != ERR_NONE)
+		pipeline->paused || pipeline->output_full || pipeline->stopped ||
+		pipeline->no_feed || pipeline->failure.code != ERR_NONE)
 		return false;
 	if (pipeline->backlog_bytes >= pipeline->def->backlog_bytes ||
 		pipeline->appending_bytes >= APPENDING_MAX ||
-		budget_is_full(&pipeline->engine->budget))
+		budget_is_full(&pipeline->engine->budget) ||
+		engine_backlog_is_full(pipeline->engine))
 		return false;
 	if (pipeline->source_due_ns != 0 && clock_mono_ns() < pipeline->source_due_ns)
 		return false;

@@ -216,7 +216,7 @@ uint64_t pipeline_startable(struct pipeline *pipeline, struct stage_run *run, ui
 	if (run->batch_since_ns == 0 && run->queue.count > 0 && run->def->batch_wait_ms > 0)
 		run->batch_since_ns = now_ns;
 	if (run->queue.count == 0 || run->active >= most || pipeline->paused ||
-		pipeline->stopped)
+		pipeline->output_full || pipeline->stopped)
 		return 0;
 	if (!stage_run_has_tokens(run, now_ns))
 		return 0;

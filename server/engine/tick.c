@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/role.h"
 #include "engine/internal.h"
+#include "engine/output.h"
 
 #define SMOOTH 0.3 /* weight of the newest quarter of a second */
 
@@ -137,6 +138,10 @@ static void describe_stall(struct job *job, const struct pipeline *pipeline)
 	const struct stage_run *run = stuck_at(pipeline);
 	const char *why = "nothing to do in the stages, results wait for the disk";
 
+	if (output_reason(job, job->stalled_reason, sizeof(job->stalled_reason))) {
+		job->stalled_stage[0] = '\0';
+		return;
+	}
 	if (run == NULL)
 		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", "");
 	else
@@ -162,6 +167,8 @@ static bool is_stalled(struct job *job, struct pipeline *pipeline, uint64_t now_
 
 	for (unsigned at = 0; at < pipeline->count; at++)
 		moved += pipeline->stages[at].counts.in;
+	if (pipeline->output_full)
+		return outstanding || pipeline->backlog_bytes > 0;
 	if (moved != job->tick_moved || !outstanding || pipeline->paused) {
 		job->tick_moved = moved;
 		job->tick_moved_ns = now_ns;
@@ -202,6 +209,7 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	stalled = is_stalled(job, pipeline, now_ns);
 	if (stalled)
 		describe_stall(job, pipeline);
+	job->engine->backlog_sum += pipeline->backlog_bytes;
 	/* As a safety net: what should have been woken is woken now. */
 	waiting = !list_empty(&pipeline->inbox) || pipeline->cold || pipeline->source != NULL;
 	pipeline_unlock(
@@ -241,6 +249,7 @@ void engine_tick(struct engine *engine)
 
 	assert_on(ROLE_LOOP);
 	budget_look(&engine->budget, now_ns);
+	engine->backlog_sum = 0;
 	while (link != &engine->live) {
 		struct job *job = job_ref(LIST_ENTRY(link, struct job, link));
 
@@ -248,6 +257,8 @@ void engine_tick(struct engine *engine)
 		link = job->listed && !job->cached ? job->link.next : &engine->live;
 		job_unref(job);
 	}
+	atomic_store_explicit(&engine->backlog_since, 0, memory_order_relaxed);
+	atomic_store_explicit(&engine->backlog_seen, engine->backlog_sum, memory_order_relaxed);
 	ops_answer_impatient(engine);
 	retention_run(engine);
 	trim_when_idle(engine);

@@ -283,7 +283,8 @@ uint64_t upload_skip(const struct upload *upload)
 static bool find_room(struct upload *upload)
 {
 	struct pipeline *pipeline = upload->job->pipeline;
-	const bool full = budget_is_full(&upload->job->engine->budget);
+	const bool full = budget_is_full(&upload->job->engine->budget) ||
+			  engine_backlog_is_full(upload->job->engine);
 	bool room;
 
 	if (pipeline == NULL)

@@ -50,6 +50,8 @@ static void write_one(struct exposition *to, const char *name, const char *type,
 static const struct row engine_rows[] = {
 	{ "leat_jobs_stalled", GAUGE, "Jobs in which no item has moved for stall-ms.",
 		AT(jobs_stalled) },
+	{ "leat_jobs_output_full", GAUGE,
+		"Jobs that stand because of results-max or failures-max.", AT(output_full) },
 	{ "leat_jobs_created_total", COUNTER, "Jobs created, those of /v1/run included.",
 		AT(jobs_created) },
 	{ "leat_jobs_deleted_total", COUNTER, "Jobs deleted, those of /v1/run included.",
@@ -325,6 +327,9 @@ static void write_engine_bounds(struct exposition *to, const struct engine_confi
 	write_max(to, "leat_job_queue_max_items", "queue-items-max", rules->queue_items_max);
 	write_max(to, "leat_job_queue_max_bytes", "queue-bytes-max", rules->queue_bytes_max);
 	write_max(to, "leat_job_backlog_max_bytes", "backlog-max", rules->backlog_max);
+	write_max(to, "leat_backlog_max_bytes", "backlog-total-max", config->backlog_total_max);
+	write_max(to, "leat_job_results_max_bytes", "results-max", config->results_max);
+	write_max(to, "leat_job_failures_max", "failures-max", config->failures_max);
 }
 
 static void write_http_bounds(struct exposition *to, const struct http_server *server)

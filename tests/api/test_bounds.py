@@ -573,3 +573,63 @@ def test_at_memory_max_uploads_wait_and_jobs_are_refused(t):
     busy(api.post("/v1/run?stages=pass", b"1\n", {"Content-Type": NDJSON}), "memory-max")
     eq(api.jobs()["items"], [], "jobs")
     ok(scrape(api)("leat_memory_refused_total") >= 2, "counted")
+
+
+# -- what a job may leave ----------------------------------------------------------------------
+
+def stands(t, job, key):
+    """Waits until the job says that it stands because of this bound."""
+    found = job.wait(lambda j: j["stalled"] and key in json.dumps(j["stalled"]), what=f"it stands: {key}",
+                     timeout=20 * t.slow)
+    return found["counts"]
+
+
+def test_results_of_a_job_are_bounded_and_none_are_lost(t):
+    api = own(t, results_max="256KiB")
+    job = api.create({"stages": [{"use": "sleep", "params": {"ms": 1}}]})
+    items = [{"n": n, "text": "x" * 1000} for n in range(1000)]
+    job.send(items)
+    counts = stands(t, job, "results-max")
+    within(counts["succeeded"], 250, 999, "results before it stood")
+    eq(scrape(api)("leat_jobs_output_full"), 1, "as a metric")
+    eq(len(job.results()), job.get()["counts"]["succeeded"], "results that can be read")
+    other = api.create({"stages": [{"use": "pass"}]})
+    other.send(numbers(10), close=True)
+    other.wait_done()
+    run = api.post("/v1/run?stages=pass", ndjson(items), {"Content-Type": NDJSON})
+    eq(len(run.lines()), 1000, "results of a run, which keeps none")
+    api.close()
+    api.server.stop()
+    api.server.options["results-max"] = "4MiB"
+    api.server.start()
+    job.must("close")
+    job.wait_done(timeout=30 * t.slow)
+    same_multiset(job.results(), items)
+
+
+def test_failures_of_a_job_are_bounded_and_can_be_retried(t):
+    api = own(t, failures_max=100)
+    job = api.create({"stages": [{"use": "fail", "params": {"every": 1}}]})
+    job.send(numbers(20000), close=True)
+    counts = stands(t, job, "failures-max")
+    within(counts["failed"], 100, 19999, "failures before it stood")
+    eq(len(job.failures()), job.get()["counts"]["failed"], "failures that can be read")
+    job.must("cancel")
+    job.wait_done("cancelled")
+
+
+def test_backlogs_of_all_jobs_are_bounded_together(t):
+    api = own(t, backlog_total_max="1MiB")
+    jobs = [api.create({"stages": [{"use": "pass"}]}) for _ in range(3)]
+    for job in jobs:
+        job.must("pause")
+    body = ndjson([{"text": "x" * 1000} for _ in range(600)])
+    taken = [job.upload(body, query={"on_full": "reject"}) for job in jobs]
+    eq([reply.status for reply in taken], [200, 429, 429], "uploads")
+    problem(taken[1], 429, "queue-full")
+    within(sum(reply.json()["accepted"] for reply in taken), 900, 1300, "items taken")
+    within(scrape(api)("leat_backlog_bytes"), MIB - 70000, MIB + 200000, "backlog")
+    for job in jobs:
+        job.must("resume")
+    until(lambda: scrape(api)("leat_backlog_bytes") == 0, 20 * t.slow, "it is worked off", 0.1)
+    until(lambda: jobs[2].upload(body, query={"on_full": "reject"}).status == 200, 20 * t.slow, "there is room", 0.2)
