@@ -592,7 +592,9 @@ def test_results_of_a_job_are_bounded_and_none_are_lost(t):
     counts = stands(t, job, "results-max")
     within(counts["succeeded"], 250, 999, "results before it stood")
     eq(scrape(api)("leat_jobs_output_full"), 1, "as a metric")
-    eq(len(job.results()), job.get()["counts"]["succeeded"], "results that can be read")
+    until(lambda: len(job.results()) == job.get()["counts"]["succeeded"], 20 * t.slow,
+          "what was under way is there, and can be read", 0.1)
+    ok(job.get()["counts"]["succeeded"] < 1000, "it never stood")
     other = api.create({"stages": [{"use": "pass"}]})
     other.send(numbers(10), close=True)
     other.wait_done()
@@ -607,13 +609,14 @@ def test_results_of_a_job_are_bounded_and_none_are_lost(t):
     same_multiset(job.results(), items)
 
 
-def test_failures_of_a_job_are_bounded_and_can_be_retried(t):
+def test_failures_of_a_job_are_bounded_and_none_are_lost(t):
     api = own(t, failures_max=100)
     job = api.create({"stages": [{"use": "fail", "params": {"every": 1}}]})
     job.send(numbers(20000), close=True)
     counts = stands(t, job, "failures-max")
     within(counts["failed"], 100, 19999, "failures before it stood")
-    eq(len(job.failures()), job.get()["counts"]["failed"], "failures that can be read")
+    until(lambda: len(job.failures()) == job.get()["counts"]["failed"], 20 * t.slow,
+          "what was under way is there, and can be read", 0.1)
     job.must("cancel")
     job.wait_done("cancelled")
 
