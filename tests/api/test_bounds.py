@@ -611,7 +611,8 @@ def test_results_of_a_job_are_bounded_and_none_are_lost(t):
 
 def test_failures_of_a_job_are_bounded_and_none_are_lost(t):
     api = own(t, failures_max=100)
-    job = api.create({"stages": [{"use": "fail", "params": {"every": 1}}]})
+    job = api.create({"stages": [{"use": "sleep", "params": {"ms": 1}},
+                                 {"use": "fail", "params": {"every": 1}}]})
     job.send(numbers(20000), close=True)
     counts = stands(t, job, "failures-max")
     within(counts["failed"], 100, 19999, "failures before it stood")
