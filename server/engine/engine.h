@@ -36,21 +36,6 @@ struct engine_config {
 	uint64_t item_max;     /* bytes of an item that comes in; default 1 MiB */
 	uint64_t output_max; /* bytes that one item may become in one attempt; default 16 MiB */
 	uint64_t hot_bytes;  /* input a job keeps in memory before its first queue; 2 MiB */
-	uint64_t records_ms; /* a job is forgotten so long after its results; 0: never */
-	uint64_t stall_ms;   /* no item moved for that long: stalled; default 60,000 */
-	uint64_t flush_ms;   /* results wait at most this long for company; default 50 */
-	uint64_t reserve_bytes; /* of the ledger, kept for what was accepted; default 1/16 of
-				   max */
-	uint64_t memory_max;    /* of the process; 0: three quarters of the machine's */
-	uint64_t results_max;   /* bytes of results a job; 0: any */
-	uint64_t failures_max;  /* failures a job; 0: any number */
-	uint64_t backlog_total_max; /* of all jobs; 0: as much as the ledger takes */
-	unsigned jobs_max;          /* that are not done; default 10,000 */
-	unsigned jobs_per_token;    /* of these, of one owner; 0: any number */
-	uint64_t workers_max;       /* of all stages of these; default 1,000,000 */
-	unsigned cache_max;         /* done jobs kept in memory; default 1,000 */
-	unsigned keys_max;          /* idempotency keys a job; default 10,000 */
-	uint64_t isolated_memory;   /* of a process of an isolated stage; 0: no bound; 1 GiB */
 	uint64_t retention_bytes; /* of results and failures of done jobs; 0: no bound */
 	uint64_t records_ms;      /* a job is forgotten so long after its results; 0: never */
 	uint64_t stall_ms;        /* no item moved for that long: stalled; default 60,000 */
@@ -58,12 +43,15 @@ struct engine_config {
 	uint64_t reserve_bytes;   /* of the ledger, kept for what was accepted; default 1/16 of
 				     max */
 	uint64_t memory_max;      /* of the process; 0: three quarters of the machine's */
-	unsigned jobs_max;        /* that are not done; default 10,000 */
-	unsigned jobs_per_token;  /* of these, of one owner; 0: any number */
-	uint64_t workers_max;     /* of all stages of these; default 1,000,000 */
-	unsigned cache_max;       /* done jobs kept in memory; default 1,000 */
-	unsigned keys_max;        /* idempotency keys a job; default 10,000 */
-	uint64_t isolated_memory; /* of a process of an isolated stage; 0: no bound; 1 GiB */
+	uint64_t results_max;     /* bytes of results a job; 0: any */
+	uint64_t failures_max;    /* failures a job; 0: any number */
+	uint64_t backlog_total_max; /* of all jobs; 0: as much as the ledger takes */
+	unsigned jobs_max;          /* that are not done; default 10,000 */
+	unsigned jobs_per_token;    /* of these, of one owner; 0: any number */
+	uint64_t workers_max;       /* of all stages of these; default 1,000,000 */
+	unsigned cache_max;         /* done jobs kept in memory; default 1,000 */
+	unsigned keys_max;          /* idempotency keys a job; default 10,000 */
+	uint64_t isolated_memory;   /* of a process of an isolated stage; 0: no bound; 1 GiB */
 	uint64_t isolated_timeout_ms; /* its items', where the job says nothing; 0: none */
 	const char *isolated_program; /* that is run as one; NULL: the program itself */
 	struct definition_rules rules;
