@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tests"))
 
 from support import proc  # noqa: E402  (the path must be set first)
-from support.client import Api  # noqa: E402
+from support.client import Api, until  # noqa: E402
 from support.items import ndjson  # noqa: E402
 from support.server import Server  # noqa: E402
 
@@ -60,6 +60,7 @@ def median_ms(function, times):
 
 def measure(server, probes):
     api = Api(server)
+    until(lambda: api.get("/v1/server").json()["totals"]["jobs_open"] == 0, 120, "all are done")
     job = median_ms(lambda: whole_job(api), probes)
     page = median_ms(lambda: api.jobs(limit=50), 20)
     middle = api.jobs(limit=50)["next"]

@@ -19,6 +19,7 @@ struct checking {
 
 	/* The value that is being put together. */
 	bool has_value, in_order, unread;
+	bool doubtful; /* it lies out of order: only a seal over its key says whose it is */
 	struct lmdb_key key;
 	unsigned segments;
 	struct buf bytes;
@@ -136,13 +137,13 @@ static bool is_old(const struct checking *checking)
 
 static bool unseal(const struct checking *checking, const struct lmdb_key *key, size_t *ret_len)
 {
-	bool old_too = checking->check->flags & FLAG_UNSEALED;
+	bool old_too = checking->check->flags & FLAG_UNSEALED && !checking->doubtful;
 
 	if (lmdb_unseal(checking->table, key, checking->bytes.data, checking->bytes.len,
 		    old_too, ret_len))
 		return true;
 	*ret_len = checking->bytes.len;
-	return is_old(checking);
+	return is_old(checking) && !checking->doubtful;
 }
 
 /* Does the value fit where one bit of its key is another? Then that is its key. */
@@ -226,7 +227,7 @@ static void begin_value(struct checking *checking, const struct lmdb_key *key)
 {
 	finish_value(checking);
 	checking->has_value = checking->in_order = true;
-	checking->unread = false;
+	checking->unread = checking->doubtful = false;
 	checking->segments = 0;
 	checking->key = *key;
 	buf_clear(&checking->bytes);
@@ -263,6 +264,7 @@ static bool visit_value(void *arg, const struct pages_node *node)
 		checking->in_order = checking->in_order && checking->segments > 0;
 	if (((unsigned)key.segment[0] << 8 | key.segment[1]) != checking->segments++)
 		checking->in_order = false;
+	checking->doubtful = checking->doubtful || !node->in_order;
 	before = checking->bytes.len;
 	if (checking->unread || !is_worth_reading(checking, node))
 		checking->unread = true;

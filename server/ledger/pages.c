@@ -315,11 +315,12 @@ static bool check_overflow(struct tree *tree, uint64_t page, size_t len)
 	return false;
 }
 
-static void visit_leaf_node(struct tree *tree, const struct node_head *head, const uint8_t *key)
+static void visit_leaf_node(
+	struct tree *tree, const struct node_head *head, const uint8_t *key, bool in_order)
 {
 	const uint8_t *data = key + head->key_len;
 	struct pages_node node = { key, head->key_len, node_len(head), data, 0,
-		(head->flags & NODE_TABLE) != 0 };
+		(head->flags & NODE_TABLE) != 0, in_order };
 
 	tree->entries++;
 	if (head->flags & NODE_OVERFLOW) {
@@ -341,6 +342,7 @@ static void walk_leaf(struct tree *tree, uint64_t page, const uint8_t *bytes, un
 	for (unsigned index = 0; index < count && !tree->stop; index++) {
 		struct node_head head;
 		const uint8_t *key;
+		bool in_order = true;
 		struct bound at;
 
 		if (!node_at(tree, page, bytes, index, &head, &key))
@@ -354,10 +356,11 @@ static void walk_leaf(struct tree *tree, uint64_t page, const uint8_t *bytes, un
 				"%s: page %llu is damaged: record %u is not in order",
 				tree->name, (unsigned long long)page, index);
 			/* Its data may be right; whoever is visited has to see to that. */
+			in_order = false;
 		} else {
 			last = at;
 		}
-		visit_leaf_node(tree, &head, key);
+		visit_leaf_node(tree, &head, key, in_order);
 	}
 }
 

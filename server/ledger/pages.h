@@ -35,6 +35,7 @@ struct pages_node {
 	const void *data;  /* NULL: on pages of its own, pages_read() */
 	uint64_t overflow; /* the first of them */
 	bool is_table;     /* its data are a tree */
+	bool in_order;     /* behind the one in front of it, where a search looks for it */
 };
 /* False ends the walk. */
 typedef bool (*pages_visit)(void *arg, const struct pages_node *node);
