@@ -367,6 +367,10 @@ static int check_file(struct ledger_lmdb *lmdb, struct error *err)
 		/* Of a newer one LMDB can say more. */
 		return check.format > FORMAT_VERSION ? 0 : refuse_damaged(lmdb, why.text, err);
 	}
+	if (check.read_error != 0)
+		return error_set(err, ERR_STORE,
+			"%s cannot be read: %s; look at the disk before anything else", path,
+			strerror(check.read_error));
 	return check.troubles == 0 ? 0 : refuse_damaged(lmdb, "the log says where", err);
 }
 

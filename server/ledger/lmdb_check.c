@@ -329,6 +329,7 @@ int lmdb_check(const char *path, struct lmdb_check *check, struct error *err)
 	check->transaction = pages_txn(checking.pages);
 	result = check_all(&checking, err);
 	buf_done(&checking.bytes);
+	check->read_error = pages_read_error(checking.pages);
 	pages_close(checking.pages);
 	return result;
 }

@@ -39,6 +39,7 @@ struct lmdb_check {
 	uint64_t values[TABLE_COUNT], bytes[TABLE_COUNT];
 	uint64_t damaged;
 	unsigned troubles;
+	int read_error;         /* errno of a read that failed; 0: what was found is so */
 	bool torn[TABLE_COUNT]; /* of these values may be missing without a trace */
 	uint64_t file_bytes, transaction;
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -10,6 +11,9 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+
+#define LOCK_WAIT_MS 5000
+#define LOCK_LOOK_MS 5
 
 /* File systems of other machines, from linux/magic.h and their own sources. */
 static const struct network_fs {
@@ -76,6 +80,32 @@ static long holder(int fd)
 	return strtol(text, NULL, 10);
 }
 
+/* Does the process that wrote the lock file live? If it does not say which: perhaps. */
+static bool holder_lives(int fd)
+{
+	long pid = holder(fd);
+
+	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
+/*
+ * A process that was killed while it started a child leaves the lock to that one, until the
+ * child has become another program: a moment, for which nobody shall be refused.
+ */
+static bool take_lock(int fd)
+{
+	for (unsigned ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; ms += LOCK_LOOK_MS) {
+		if (errno != EWOULDBLOCK)
+			return false;
+		if (ms >= LOCK_WAIT_MS || holder_lives(fd)) {
+			errno = EWOULDBLOCK;
+			return false;
+		}
+		usleep(LOCK_LOOK_MS * 1000);
+	}
+	return true;
+}
+
 static int refuse_second(const char *dir, int fd, struct error *err)
 {
 	long pid = holder(fd);
@@ -105,7 +135,7 @@ int lmdb_folder_take(const char *dir, struct error *err)
 	if (fd < 0)
 		return error_set(err, ERR_STORE, "cannot write in the data folder %s: %s", dir,
 			strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!take_lock(fd)) {
 		refuse_second(dir, fd, err);
 		close(fd);
 		return -1;

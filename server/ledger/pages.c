@@ -21,6 +21,7 @@ struct pages {
 	pages_tell tell;
 	void *arg;
 	unsigned troubles;
+	int read_error; /* the last errno of a read; 0: all went well */
 	uint64_t file_bytes, page_count;
 	size_t page_size;
 	struct meta meta; /* the one that counts */
@@ -59,7 +60,7 @@ static __attribute__((format(printf, 2, 3))) void trouble(
 	pages->tell(pages->arg, text);
 }
 
-static bool read_at(const struct pages *pages, uint64_t from, void *to, size_t len)
+static bool read_at(struct pages *pages, uint64_t from, void *to, size_t len)
 {
 	char *at = to;
 
@@ -68,6 +69,8 @@ static bool read_at(const struct pages *pages, uint64_t from, void *to, size_t l
 
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0)
+			pages->read_error = errno;
 		if (got <= 0)
 			return false;
 		at += got;
@@ -181,6 +184,8 @@ int pages_open(const char *path, bool deep, pages_tell tell, void *arg, struct p
 	if (pages->fd < 0)
 		error_set(&why, ERR_STORE, "%s", strerror(errno));
 	if (pages->fd < 0 || prepare(pages, &why) < 0) {
+		if (pages->read_error != 0)
+			error_set(&why, ERR_STORE, "%s", strerror(pages->read_error));
 		pages_close(pages);
 		return why.code == ERR_NO_MEMORY
 			       ? error_no_memory(err)
@@ -204,6 +209,11 @@ void pages_close(struct pages *pages)
 unsigned pages_troubles(const struct pages *pages)
 {
 	return pages->troubles;
+}
+
+int pages_read_error(const struct pages *pages)
+{
+	return pages->read_error;
 }
 
 uint64_t pages_file_bytes(const struct pages *pages)

@@ -50,6 +50,8 @@ void pages_close(struct pages *pages);
 
 /* How many things were told. */
 unsigned pages_troubles(const struct pages *pages);
+/* Why a read failed, if one did: then what was told may be the disk's fault and pass; or 0. */
+int pages_read_error(const struct pages *pages);
 uint64_t pages_file_bytes(const struct pages *pages);
 /* Of the state that was chosen. */
 uint64_t pages_txn(const struct pages *pages);

@@ -87,7 +87,8 @@ def isolated(count, seed):
 
 
 def rage(t, loads, files, kills, orders=("none", "pause")):
-    """A storm over them; afterwards none of the server's children is left."""
+    """A storm over them; afterwards none of the server's children is left. Answers how many kills
+    found unfinished work."""
     seed = t.settings.seed if t.settings.seed is not None else int(time.time()) % 1000000
     storm = Storm(t, loads, seed, kills, orders, {"stages-d": written(t, files)},
                   {"TEST_PASSWORD": PASSWORD})
@@ -97,6 +98,7 @@ def rage(t, loads, files, kills, orders=("none", "pause")):
     storm.api.close()
     storm.server.stop()
     until(lambda: not children_of(files), 20 * t.slow, "its children are gone", pause=0.02)
+    return storm.struck
 
 
 def children_of(files):
@@ -152,10 +154,10 @@ def test_isolated_stages(t):
     rage(t, [isolated(count_of(t, 1500, 5000), 3)], {}, 10)
 
 
-@timeout(300)
-def test_into_sqlite(t):
+def into_sqlite(t, count, seed):
+    """A program's answers as rows. Answers the job and the files of stages.d that it wants."""
     out = written(t, {})
-    values = numbered(count_of(t, 1500, 4000), 4)
+    values = numbered(count, seed)
 
     def check(done):
         report = done["report"]
@@ -169,8 +171,14 @@ def test_into_sqlite(t):
                "retry": RETRY}]
     for value in values:  # none that the program filters out
         value["id"] = value["id"] * 5 + 1
-    rage(t, [Load("sqlite", stages, values, expected=expected(values), check=check)],
-         {"sqlite.json": {"folders": {"out": out}}, **programs(t)}, 10)
+    return (Load("sqlite", stages, values, expected=expected(values), check=check),
+            {"sqlite.json": {"folders": {"out": out}}, **programs(t)})
+
+
+@timeout(300)
+def test_into_sqlite(t):
+    load, files = into_sqlite(t, count_of(t, 1500, 4000), 4)
+    rage(t, [load], files, 10)
 
 
 @timeout(300)

@@ -1,16 +1,17 @@
 /*
  * faultio: a shim for LD_PRELOAD that makes writes and syncs of one file fail.
  *
- * It counts pwrite, pwritev, write, writev (kind 1) and fdatasync, fsync, msync (kind 2) on
- * files whose path ends with LEAT_FAULTIO_FILE (default "data.mdb"), and fails those whose
- * number lies in [fail_at, fail_at + fail_count). Two ways to steer it:
+ * It counts pwrite, pwritev, write, writev (kind 1), fdatasync, fsync, msync (kind 2) and pread
+ * (kind 4; what is read through a map has no call) on files whose path ends with
+ *LEAT_FAULTIO_FILE (default "data.mdb"), and fails those whose number lies in [fail_at, fail_at
+ *+ fail_count). Two ways to steer it:
  *
  *	LEAT_FAULTIO_CONTROL=path	a file of at least sizeof(struct control), shared: a
  *					test arms it and reads counters as the server runs
  *	LEAT_FAULTIO_AT=n		the n-th call fails, from the start
  *	LEAT_FAULTIO_COUNT=m		and the m - 1 after it (default 1, 0: all)
  *	LEAT_FAULTIO_ERRNO=ENOSPC|EIO	with this error (default EIO)
- *	LEAT_FAULTIO_KINDS=1|2|3	which kinds are counted (default 3)
+ *	LEAT_FAULTIO_KINDS=1|2|4…	which kinds are counted (default 3)
  *
  * `how` a call fails: with its error; or a write takes half of its bytes, as a disk does that
  * becomes full; or the process ends by SIGKILL in its place; or it takes delay_ms longer and
@@ -31,7 +32,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { KIND_WRITE = 1, KIND_SYNC = 2 };
+enum { KIND_WRITE = 1, KIND_SYNC = 2, KIND_READ = 4 };
 enum { HOW_FAIL, HOW_HALF, HOW_KILL, HOW_SLOW };
 
 /* The same layout stands in faultio.py. */
@@ -194,6 +195,18 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t a
 	if (!hit(fd, KIND_WRITE))
 		return real(fd, parts, count, at);
 	return control->how == HOW_HALF ? real(fd, parts, (count + 1) / 2, at) : fail();
+}
+
+EXPORT ssize_t pread(int fd, void *bytes, size_t len, off_t at)
+{
+	REAL(pread);
+	return hit(fd, KIND_READ) ? fail() : real(fd, bytes, len, at);
+}
+
+EXPORT ssize_t pread64(int fd, void *bytes, size_t len, off64_t at)
+{
+	REAL(pread64);
+	return hit(fd, KIND_READ) ? fail() : real(fd, bytes, len, at);
 }
 
 EXPORT int fdatasync(int fd)

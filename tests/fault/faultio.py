@@ -8,7 +8,7 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYOUT = struct.Struct("=QQQQiIII")  # struct control
-WRITE, SYNC = 1, 2
+WRITE, SYNC, READ = 1, 2, 4
 FAIL, HALF, KILL, SLOW = 0, 1, 2, 3
 
 

@@ -1,5 +1,6 @@
 """A full disk: 507, nothing lost, everything goes on by itself when there is room again."""
 
+import fcntl
 import shutil
 import tempfile
 
@@ -210,6 +211,47 @@ def test_uploads_run_and_sleep_through_a_disk_that_fills_again_and_again(t):
     disk.make_room()
     same_list(client.read(job, "results"), model.run(stages, values).values)
     t.note(f"{len(client.refused)} refusals")
+
+
+# -- whose the folder is ---
+
+
+def locked(server, pid):
+    """The folder's lock, held by this process and said to be another's."""
+    file = open(os.path.join(server.data, "leat.lock"), "r+")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.truncate(0)
+    file.write(f"{pid}\n")
+    file.flush()
+    return file
+
+
+@timeout(60)
+def test_a_lock_that_a_child_of_a_killed_server_still_holds_is_waited_for(t):
+    server, api, job = held_job(t)
+    api.close()
+    server.kill()
+    held = locked(server, server.pid)  # which is dead
+    server.spawn()
+    time.sleep(0.3)  # it looks, and goes on looking
+    ok(server.running(), f"refused at once:\n{server.log.tail()}")
+    held.close()
+    found = server.log.wait(r"event=listening\b.*\bport=(\d+)", 20 * t.slow)
+    ok(found, f"not started:\n{server.log.tail()}")
+    server.port = int(found.group(1))
+    eq(job.get()["input"]["received"], 5, "received")
+
+
+@timeout(60)
+def test_a_lock_of_one_that_lives_is_refused_at_once(t):
+    server, api, job = held_job(t)
+    api.close()
+    server.kill()
+    with locked(server, os.getpid()):
+        server.spawn()
+        ok(0 < server.wait(3) < 126, "its exit code")
+        ok(f"in use by another leat (process {os.getpid()})" in server.log.tail(), "its words")
+    server.start()
 
 
 # -- the folder goes away ------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import select
 import shutil
 import tempfile
 
-from faultio import SYNC, WRITE, FaultIo
+from faultio import READ, SYNC, WRITE, FaultIo
 from stubborn import Stubborn
 from support.leat import *
 
@@ -192,6 +192,38 @@ def test_a_slow_disk_slows_down_and_nothing_else(t):
     same_multiset(job.results(), values)
     eq(len([line for line in server.log.lines if "event=store_failed" in line]), 0, "failures")
     t.note(f"{syncs} syncs of 100 ms; three looks took {sorted(live)[len(live) // 2] * 1000:.1f} ms")
+
+
+@timeout(120)
+def test_a_start_on_a_disk_that_fails_is_refused_in_words_and_harms_nothing(t):
+    """Every read, write and sync of a start fails once."""
+    faults, server, api = faulty(t)
+    job = api.create({"stages": [{"use": "pass"}]})
+    job.must("pause")
+    job.send(numbers(50))
+    refused = 0
+    for number in range(1, 100):
+        server.kill()
+        api.close()
+        faults.arm(number, "EIO", READ | WRITE | SYNC)
+        server.spawn()
+        found = server.log.wait(r"event=listening\b.*\bport=(\d+)", 20 * t.slow)
+        if found is None:
+            refused += 1
+            code = server.wait()
+            ok(0 < code < 126, f"the start ended with {code}")
+            ok("Input/output error" in server.log.tail(), f"no reason:\n{server.log.tail()}")
+            server.start()  # its other calls do not fail
+        else:
+            server.port = int(found.group(1))
+        hit = faults.failed
+        eq(job.get()["input"]["received"], 50, "received")
+        if hit == 0:
+            break
+    ok(refused > 0, "no start was refused")
+    t.note(f"{number - 1} calls of a start, {refused} starts refused")
+    faults.disarm()
+    finish(job, numbers(50))
 
 
 @timeout(240)
