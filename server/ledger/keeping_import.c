@@ -14,160 +14,10 @@
 
 #include "base/json_parse.h"
 #include "job/record.h"
-#include "ledger/keeping_internal.h"
+#include "ledger/keeping_import.h"
 
 #define MAP_BYTES   (UINT64_C(1) << 42)
 #define ROUND_BYTES (4u << 20)
-
-struct imported {
-	struct id id;
-	bool was_erasing;
-};
-
-enum { NO_BLOCK, INPUT, RETRIES, RESULTS };
-
-struct import {
-	struct ledger *ledger;
-	FILE *from;
-	char *line;
-	size_t capacity, len;
-	uint64_t number; /* of the line, from 1 */
-	size_t written;  /* in the open transaction */
-	bool ended;
-
-	/* Of the line: all but its value, and the value. */
-	json_t *object;
-	const char *value;
-	size_t value_len;
-	struct buf decoded;
-
-	struct imported *jobs;
-	size_t count, capacity_jobs;
-
-	/* The block that is being put together. */
-	struct id block_of;
-	uint64_t block, first_item;
-	uint32_t expected, got;
-	int kind; /* INPUT, … */
-	struct buf texts, items;
-};
-
-static int wrong(const struct import *import, struct error *err, const char *what)
-{
-	return error_set(err, ERR_BAD_REQUEST, "line %" PRIu64 " of the export is wrong: %s",
-		import->number, what);
-}
-
-/* ---- a line ---- */
-
-/* What stands behind `"value":` or `"definition":` is taken as it is. */
-static int split_line(struct import *import, struct error *err)
-{
-	static const char *const marks[] = { ",\"value\":", ",\"definition\":" };
-	char *end = import->line + import->len, *at = NULL;
-	struct error why;
-
-	import->value = NULL;
-	for (size_t n = 0; n < ARRAY_SIZE(marks) && at == NULL; n++) {
-		at = memmem(import->line, import->len, marks[n], strlen(marks[n]));
-		if (at == NULL)
-			continue;
-		import->value = at + strlen(marks[n]);
-		import->value_len = (size_t)(end - import->value) - 1;
-		*at = '}';
-		end = at + 1;
-	}
-	json_decref(import->object);
-	import->object = json_parse(import->line, (size_t)(end - import->line), 0, &why);
-	if (import->object == NULL)
-		return why.code == ERR_NO_MEMORY ? error_no_memory(err)
-						 : wrong(import, err, why.text);
-	return json_is_object(import->object) ? 0 : wrong(import, err, "it is no object");
-}
-
-/* 1: there is one; 0: the file is over. */
-static int next_line(struct import *import, struct error *err)
-{
-	ssize_t len = getline(&import->line, &import->capacity, import->from);
-
-	if (len < 0)
-		return ferror(import->from)
-			       ? error_set(err, ERR_BAD_REQUEST, "the export cannot be read")
-			       : 0;
-	import->number++;
-	if (len < 2 || import->line[len - 1] != '\n' || import->line[len - 2] != '}')
-		return wrong(import, err, "it is cut off");
-	import->len = (size_t)len - 1;
-	return split_line(import, err) < 0 ? -1 : 1;
-}
-
-static int get_number(
-	const struct import *import, const char *name, uint64_t *ret, struct error *err)
-{
-	const json_t *number = json_object_get(import->object, name);
-	char what[64];
-
-	if (json_is_integer(number)) {
-		*ret = (uint64_t)json_integer_value(number);
-		return 0;
-	}
-	snprintf(what, sizeof(what), "'%s' is no number", name);
-	return wrong(import, err, what);
-}
-
-static int get_job(const struct import *import, struct id *ret, struct error *err)
-{
-	const char *text = json_string_value(json_object_get(import->object, "job"));
-
-	return text != NULL && id_parse(text, ret) ? 0 : wrong(import, err, "'job' is no id");
-}
-
-/* Into `decoded`. */
-static int get_base64(struct import *import, const char *name, struct error *err)
-{
-	const json_t *string = json_object_get(import->object, name);
-	size_t len = json_string_length(string), got = BASE64_DECODE_LENGTH(len);
-	struct base64_decode_ctx base64;
-	char what[64];
-
-	buf_clear(&import->decoded);
-	if (buf_reserve(&import->decoded, got + 8) < 0)
-		return error_no_memory(err);
-	base64_decode_init(&base64);
-	if (json_is_string(string) &&
-		base64_decode_update(&base64, &got, (uint8_t *)import->decoded.data, len,
-			json_string_value(string)) &&
-		base64_decode_final(&base64)) {
-		import->decoded.len = got;
-		return 0;
-	}
-	snprintf(what, sizeof(what), "'%s' is no base64", name);
-	return wrong(import, err, what);
-}
-
-/* The value as it was, also where it could not stand in a line. */
-static int get_value(
-	struct import *import, const char **ret, size_t *ret_len, struct error *err)
-{
-	struct error why;
-	json_t *json;
-
-	if (import->value == NULL) {
-		if (get_base64(import, "base64", err) < 0)
-			return -1;
-		*ret = import->decoded.data;
-		*ret_len = import->decoded.len;
-		return 0;
-	}
-	json = json_parse(import->value, import->value_len, JSON_ALLOW_NUL, &why);
-	if (json == NULL)
-		return why.code == ERR_NO_MEMORY ? error_no_memory(err)
-						 : wrong(import, err, why.text);
-	json_decref(json);
-	*ret = import->value;
-	*ret_len = import->value_len;
-	return 0;
-}
 
 /* ---- jobs ---- */
 
@@ -222,7 +72,8 @@ static int must_be_new(struct import *import, const struct id *id, struct error 
 	}
 	if (import->count > 0 &&
 		memcmp(import->jobs[import->count - 1].id.bytes, id->bytes, ID_BYTES) >= 0)
-		return wrong(import, err, "its jobs are not in order, or one stands twice");
+		return import_wrong(
+			import, err, "its jobs are not in order, or one stands twice");
 	if (found < 0)
 		return 0;
 	id_format(id, text);
@@ -255,12 +106,12 @@ static int import_job(struct import *import, struct error *err)
 	size_t len;
 	int result;
 
-	if (get_job(import, &id, err) < 0 || must_be_new(import, &id, err) < 0)
+	if (import_get_job(import, &id, err) < 0 || must_be_new(import, &id, err) < 0)
 		return -1;
 	if (import->value == NULL)
-		return wrong(import, err, "it has no definition");
-	if (get_value(import, &definition, &len, err) < 0 ||
-		get_base64(import, "record", err) < 0)
+		return import_wrong(import, err, "it has no definition");
+	if (import_get_value(import, &definition, &len, err) < 0 ||
+		import_get_base64(import, "record", err) < 0)
 		return -1;
 	if (job_record_decode(import->decoded.data, import->decoded.len, &record, err) < 0)
 		return -1;
@@ -279,17 +130,17 @@ static int begin_block(struct import *import, int kind, struct error *err)
 {
 	uint64_t count;
 
-	if (get_job(import, &import->block_of, err) < 0 ||
-		get_number(import, kind == RESULTS ? "seq" : "block", &import->block, err) <
-			0 ||
-		get_number(import, "count", &count, err) < 0 ||
+	if (import_get_job(import, &import->block_of, err) < 0 ||
+		import_get_number(
+			import, kind == RESULTS ? "seq" : "block", &import->block, err) < 0 ||
+		import_get_number(import, "count", &count, err) < 0 ||
 		(kind != RESULTS &&
-			get_number(import, "first_item", &import->first_item, err) < 0))
+			import_get_number(import, "first_item", &import->first_item, err) < 0))
 		return -1;
 	if (count == 0 || count > UINT32_MAX)
-		return wrong(import, err, "'count' is out of range");
+		return import_wrong(import, err, "'count' is out of range");
 	if (!is_known(import, &import->block_of))
-		return wrong(import, err, "its job is not in the export");
+		return import_wrong(import, err, "its job is not in the export");
 	import->kind = kind;
 	import->expected = (uint32_t)count;
 	import->got = 0;
@@ -351,20 +202,20 @@ static int import_part(struct import *import, int kind, struct error *err)
 	int result;
 
 	if (import->kind != kind)
-		return wrong(import, err, "it belongs to no block");
+		return import_wrong(import, err, "it belongs to no block");
 	if (kind == RETRIES) {
-		if (get_base64(import, "head", err) < 0)
+		if (import_get_base64(import, "head", err) < 0)
 			return -1;
 		if (import->decoded.len != sizeof(head))
-			return wrong(import, err, "'head' has a wrong length");
+			return import_wrong(import, err, "'head' has a wrong length");
 		memcpy(&head, import->decoded.data, sizeof(head));
 	}
-	if (kind == RESULTS && get_number(import, "item", &item, err) < 0)
+	if (kind == RESULTS && import_get_number(import, "item", &item, err) < 0)
 		return -1;
-	if (get_value(import, &text, &len, err) < 0)
+	if (import_get_value(import, &text, &len, err) < 0)
 		return -1;
 	if (kind == RETRIES && len != head.len)
-		return wrong(import, err, "'head' does not fit its value");
+		return import_wrong(import, err, "'head' does not fit its value");
 	result = kind == RETRIES   ? buf_append(&import->texts, &head, sizeof(head))
 		 : kind == RESULTS ? buf_append(&import->items, &item, sizeof(item))
 				   : 0;
@@ -392,24 +243,25 @@ static int import_failure(struct import *import, struct error *err)
 	size_t len;
 	int result;
 
-	if (get_job(import, &id, err) < 0 || get_number(import, "seq", &seq, err) < 0 ||
-		get_base64(import, "head", err) < 0)
+	if (import_get_job(import, &id, err) < 0 ||
+		import_get_number(import, "seq", &seq, err) < 0 ||
+		import_get_base64(import, "head", err) < 0)
 		return -1;
 	if (import->decoded.len != sizeof(head) || !is_known(import, &id))
-		return wrong(import, err, "'head' or 'job' does not fit");
+		return import_wrong(import, err, "'head' or 'job' does not fit");
 	memcpy(&head, import->decoded.data, sizeof(head));
-	if (error == NULL && get_base64(import, "error_base64", err) < 0)
+	if (error == NULL && import_get_base64(import, "error_base64", err) < 0)
 		return -1;
 	text = error != NULL ? mem_strndup(json_string_value(error), json_string_length(error))
 			     : mem_strndup(import->decoded.data, import->decoded.len);
 	if (text == NULL)
 		return error_no_memory(err);
 	if (head.error_len != (error != NULL ? json_string_length(error) : import->decoded.len))
-		return wrong(import, err, "'head' does not fit its error");
-	if (get_value(import, &input, &len, err) < 0)
+		return import_wrong(import, err, "'head' does not fit its error");
+	if (import_get_value(import, &input, &len, err) < 0)
 		return -1;
 	if (len != head.input_len)
-		return wrong(import, err, "'head' does not fit its value");
+		return import_wrong(import, err, "'head' does not fit its value");
 	result = failure_encode(head, text, input, &whole);
 	result = result < 0 ? error_no_memory(err)
 			    : import->ledger->ops->append(import->ledger, &id, LEDGER_FAILURES,
@@ -425,9 +277,10 @@ static int import_key(struct import *import, struct error *err)
 	struct id id;
 	uint64_t lines;
 
-	if (get_job(import, &id, err) < 0 || get_number(import, "lines", &lines, err) < 0)
+	if (import_get_job(import, &id, err) < 0 ||
+		import_get_number(import, "lines", &lines, err) < 0)
 		return -1;
-	if (key == NULL && get_base64(import, "key_base64", err) < 0)
+	if (key == NULL && import_get_base64(import, "key_base64", err) < 0)
 		return -1;
 	import->written += 256;
 	return import->ledger->ops->put_key(import->ledger, &id,
@@ -440,8 +293,9 @@ static int import_done(struct import *import, struct error *err)
 	struct id id;
 	uint64_t block;
 
-	if (get_job(import, &id, err) < 0 || get_number(import, "block", &block, err) < 0 ||
-		get_base64(import, "bitmap", err) < 0)
+	if (import_get_job(import, &id, err) < 0 ||
+		import_get_number(import, "block", &block, err) < 0 ||
+		import_get_base64(import, "bitmap", err) < 0)
 		return -1;
 	import->written += 256;
 	return import->ledger->ops->put_done(
@@ -452,7 +306,7 @@ static int import_state(struct import *import, struct error *err)
 {
 	struct id id;
 
-	if (get_job(import, &id, err) < 0 || get_base64(import, "state", err) < 0)
+	if (import_get_job(import, &id, err) < 0 || import_get_base64(import, "state", err) < 0)
 		return -1;
 	import->written += import->decoded.len;
 	return import->ledger->ops->put_state(
@@ -463,10 +317,10 @@ static int import_end(struct import *import, struct error *err)
 {
 	uint64_t lines;
 
-	if (get_number(import, "lines", &lines, err) < 0)
+	if (import_get_number(import, "lines", &lines, err) < 0)
 		return -1;
 	if (lines != import->number - 2)
-		return wrong(import, err, "there are not as many lines as it says");
+		return import_wrong(import, err, "there are not as many lines as it says");
 	import->ended = true;
 	return 0;
 }
@@ -487,25 +341,25 @@ static int import_line(struct import *import, struct error *err)
 	const char *kind = json_string_value(json_object_get(import->object, "kind"));
 
 	if (kind == NULL || import->ended)
-		return wrong(
+		return import_wrong(
 			import, err, import->ended ? "it stands behind the end" : "no kind");
 	for (size_t n = 0; n < ARRAY_SIZE(blocks); n++)
 		if (strcmp(kind, blocks[n].part) == 0)
 			return import_part(import, blocks[n].kind, err);
 	if (import->kind != NO_BLOCK)
-		return wrong(import, err, "the block in front of it is not complete");
+		return import_wrong(import, err, "the block in front of it is not complete");
 	for (size_t n = 0; n < ARRAY_SIZE(blocks); n++)
 		if (strcmp(kind, blocks[n].head) == 0)
 			return begin_block(import, blocks[n].kind, err);
 	for (size_t n = 0; n < ARRAY_SIZE(kinds); n++)
 		if (strcmp(kind, kinds[n].kind) == 0)
 			return kinds[n].one(import, err);
-	return wrong(import, err, "a kind that nobody knows");
+	return import_wrong(import, err, "a kind that nobody knows");
 }
 
 static int import_head(struct import *import, struct error *err)
 {
-	int found = next_line(import, err);
+	int found = import_next_line(import, err);
 	const char *what;
 	json_int_t version;
 
@@ -514,7 +368,7 @@ static int import_head(struct import *import, struct error *err)
 	what = json_string_value(json_object_get(import->object, "leat"));
 	version = json_integer_value(json_object_get(import->object, "version"));
 	if (what == NULL || strcmp(what, "export") != 0)
-		return wrong(import, err, "it is no export of leat");
+		return import_wrong(import, err, "it is no export of leat");
 	if (version != 1)
 		return error_set(err, ERR_BAD_REQUEST,
 			"the export has version %lld, this leat knows 1: use a newer one",
@@ -536,7 +390,7 @@ static int import_lines(struct import *import, struct error *err)
 
 	if (import_head(import, err) < 0 || import->ledger->ops->begin(import->ledger, err) < 0)
 		return -1;
-	while ((found = next_line(import, err)) > 0) {
+	while ((found = import_next_line(import, err)) > 0) {
 		if (import_line(import, err) < 0)
 			break;
 		if (import->written < ROUND_BYTES)

@@ -57,7 +57,7 @@ static void read_results(char *bytes, size_t len, bool right)
 {
 	struct result_view view;
 	struct error err = { 0 };
-	volatile uint64_t sum = 0; /* all of it is looked at */
+	uint64_t sum = 0; /* all of it is looked at */
 
 	if (right)
 		make_right(bytes, len, offsetof(struct result_head, checksum),
@@ -72,6 +72,7 @@ static void read_results(char *bytes, size_t len, bool right)
 		sum += result_view_item(&view, at);
 	for (size_t at = 0; at < view.lines_len; at++)
 		sum += (unsigned char)view.lines[at];
+	__asm__ volatile("" : : "r"(sum));
 }
 
 static void read_failure(char *bytes, size_t len, bool right)
