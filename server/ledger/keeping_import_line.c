@@ -110,7 +110,7 @@ int import_get_base64(struct import *import, const char *name, struct error *err
 int import_get_value(
 	struct import *import, const char **ret, size_t *ret_len, struct error *err)
 {
-	struct error why;
+	struct error why = { 0 };
 	json_t *json;
 
 	if (import->value == NULL) {
