@@ -1,7 +1,6 @@
 #include "http/request.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "http/access.h"
 #include "http/caller.h"
 #include "http/discard.h"
+#include "http/form.h"
 #include "http/guard.h"
 #include "http/internal.h"
 
@@ -261,87 +261,12 @@ static uint64_t announced_length(const struct request *request)
 	return length == NULL ? 0 : strtoull(length, NULL, 10);
 }
 
-/* What the head says of where the body ends, and whether a proxy must read it as we do. */
-struct framing {
-	unsigned lengths, hosts;
-	bool strange;
-};
-
-/* RFC 9110, 5.6.2; the library lets other bytes pass. */
-static bool is_token(const char *name)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-
-	for (; *name != '\0'; name++)
-		if (!isalnum((unsigned char)*name) && strchr(others, *name) == NULL)
-			return false;
-	return true;
-}
-
-/* RFC 9110, 5.5: a carriage return is a line end to others. */
-static bool is_text(const char *value)
-{
-	for (; *value != '\0'; value++)
-		if (((unsigned char)*value < ' ' && *value != '\t') || *value == 127)
-			return false;
-	return true;
-}
-
-static enum MHD_Result look_at_header(
-	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct framing *framing = arg;
-
-	framing->lengths += strcasecmp(name, "Content-Length") == 0 ||
-			    strcasecmp(name, "Transfer-Encoding") == 0;
-	framing->hosts += strcasecmp(name, "Host") == 0;
-	framing->strange |= !is_token(name) || (value != NULL && !is_text(value));
-	return MHD_YES;
-}
-
-/* NULL: there is none. */
-static const char *framing_mistake(const struct request *request)
-{
-	const char *coding = request_header(request, "Transfer-Encoding");
-	struct framing framing = { 0 };
-
-	MHD_get_connection_values(
-		request->connection, MHD_HEADER_KIND, look_at_header, &framing);
-	if (framing.strange)
-		return "a header's name is letters, digits and hyphens up to its colon, and its "
-		       "value has no control characters";
-	if (framing.hosts > 1)
-		return "there is more than one Host header";
-	if (framing.lengths > 1 || (coding != NULL && strcasecmp(coding, "chunked") != 0))
-		return "a body has one Content-Length, or else Transfer-Encoding: chunked, and "
-		       "not both";
-	if (coding != NULL && request->http_1_0)
-		return "HTTP/1.0 has no Transfer-Encoding";
-	return NULL;
-}
-
-/* Two lengths, or one that we do not know: a proxy may see another end of the body than we,
- * and take what is inside it for the next request (RFC 9112, 3.2, 5.1, 6.1 and 6.3). */
-static int check_framing(struct request *request, struct error *err)
-{
-	const char *mistake = framing_mistake(request);
-
-	if (mistake == NULL)
-		return 0;
-	error_set(err, ERR_BAD_REQUEST, "%s", mistake);
-	request_reply_problem(request, err, NULL);
-	request_set_header(request, "Connection", "close");
-	return -1;
-}
-
 static int check_head(const struct request *request, struct error *err)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	size_t max = request_config(request)->head_max;
 
-	if (!request->http_1_0 && request_header(request, "Host") == NULL)
-		return error_set(err, ERR_BAD_REQUEST, "HTTP/1.1 wants a Host header");
 	if (info == NULL || info->header_size <= max)
 		return 0;
 	return error_set(err, ERR_HEADERS_TOO_LARGE,
@@ -388,7 +313,7 @@ static int check_peer(struct request *request, struct error *err)
 static int admit(struct request *request, const char *method, struct mistakes *mistakes,
 	struct error *err)
 {
-	if (check_peer(request, err) < 0 || check_framing(request, err) < 0 ||
+	if (check_peer(request, err) < 0 || form_check(request, method, err) < 0 ||
 		check_head(request, err) < 0 || guard_preflight(request, method) ||
 		find_route(request, err) < 0 || rate_count(request, err) < 0 ||
 		guard_admit(request, err) < 0)
@@ -405,6 +330,7 @@ static void begin(struct request *request, const char *method)
 	request->method = method_parse(method);
 	peer_busy(request->peer);
 	access_begin(request);
+	form_measure(request, method);
 	guard_identify(request);
 	request->body_left = announced_length(request);
 	mistakes_init(&mistakes);
@@ -499,7 +425,7 @@ static enum MHD_Result queue(struct request *request)
 {
 	if (request->method != METHOD_HEAD)
 		request_count(request, 0, request->text_len);
-	if (request->server->leaving)
+	if (request->server->leaving || request->unclear)
 		request_set_header(request, "Connection", "close");
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
@@ -511,7 +437,7 @@ static enum MHD_Result step_head(struct request *request, const char *method)
 		begin(request, method);
 	if (request->gone)
 		return MHD_NO;
-	if (request->response != NULL && expects_continue(request))
+	if (request->response != NULL && (request->garbled || expects_continue(request)))
 		return queue(request);
 	if (request->response == NULL && request->held) {
 		request_suspend(request);

@@ -111,6 +111,8 @@ struct request {
 	bool suspended, woken;         /* woken: request_go_on() came before the suspension */
 	bool early;                    /* the reply was written past the library */
 	bool http_1_0;
+	bool unclear;        /* others may see another end of it: nothing behind it is read */
+	bool garbled;        /* its body may be none at all: not a byte of it is looked at */
 	bool gone;           /* the client, or we want to be rid of it */
 	bool shown, refused; /* a token that is one of ours; one that is not */
 	bool has_timer;
