@@ -42,8 +42,9 @@ class History:
                 file.write(json.dumps(event) + "\n")
 
 
-def definition(rng):
-    stages = []
+def definition(rng, slow):
+    """`slow`: much is left to do when all is sent."""
+    stages = [{"use": "sleep", "name": "slow", "params": {"ms": 40}}] if slow else []
     if rng.random() < 0.7:
         stages.append({"use": "filter", "params": {"pointer": "/keep", "op": "ge", "value": 3}})
     if rng.random() < 0.4:
@@ -68,8 +69,9 @@ def body(rng, number, count):
 class Run:
     """One server and all its clients."""
 
-    def __init__(self, server, seed, kills=3, jobs=3, cancels=0.15, patience=60):
+    def __init__(self, server, seed, kills=3, jobs=3, cancels=0.15, patience=60, slow=False):
         self.server, self.kills, self.cancels = server, kills, cancels
+        self.slow = slow
         self.patience = patience * server.slow  # seconds for a job to end
         self.rng = random.Random(seed)
         self.history = History()
@@ -266,7 +268,8 @@ class Run:
         while not self.over.is_set():
             job = rng.choice(self.ids)
             if rng.random() < 0.5:
-                stage = rng.choice(self.definitions[job]["stages"])["use"]
+                stage = rng.choice(self.definitions[job]["stages"])
+                stage = stage.get("name", stage["use"])
                 count = rng.choice((1, 2, 3, 8))
                 self.once("patch", job, "PATCH", f"/v1/jobs/{job}", json.dumps(
                     {"stages": {stage: {"workers": count}}}).encode(), stage=stage, workers=count)
@@ -294,7 +297,7 @@ class Run:
         self.up(self.server.port)
         self.definitions = {}
         for _ in range(self.jobs):
-            made = definition(self.rng)
+            made = definition(self.rng, self.slow)
             begin = self.history.tick()
             job = Api(self.server).create(made).id
             self.history.add(begin, "create", job, 201, definition=made)

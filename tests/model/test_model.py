@@ -114,4 +114,4 @@ def test_a_cursor_that_skips_is_found(t):
 @timeout(300)
 def test_items_that_a_cancel_forgets_are_found(t):
     found(t, "cancel-forgets", {"received is the sum of the fates",
-                                "nothing is under way in a job that is done"}, cancels=1)
+                                "nothing is under way in a job that is done"}, cancels=1, slow=True)
