@@ -40,11 +40,12 @@ static int mistake(const struct parse *parse, size_t at, const char *why)
 {
 	size_t line = 1, column = 1;
 
-	for (const char *byte = parse->text; byte < parse->text + MIN(at, parse->len); byte++) {
-		if (*byte == '\n') {
+	/* Of nothing there may be no text. */
+	for (size_t n = 0; n < MIN(at, parse->len); n++) {
+		if (parse->text[n] == '\n') {
 			line++;
 			column = 1;
-		} else if (((unsigned char)*byte & 0xc0) != 0x80) {
+		} else if (((unsigned char)parse->text[n] & 0xc0) != 0x80) {
 			column++;
 		}
 	}

@@ -181,9 +181,12 @@ static bool is_blank(const char *line, size_t len)
 static int parse_lines(struct tokens *tokens, const char *text, size_t len, const char *from,
 	struct error *err)
 {
-	const char *end = text + len;
+	const char *end;
 	struct error why;
 
+	if (len == 0)
+		text = ""; /* there may be none at all */
+	end = text + len;
 	for (size_t number = 1; text < end; number++) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t line = (size_t)((newline == NULL ? end : newline) - text);
