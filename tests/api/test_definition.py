@@ -284,7 +284,7 @@ def test_retention_removes_results_after_done(t):
 
 
 def test_retention_forgets_the_job_itself_later(t):
-    server = t.server({"retention-records": 400})
+    server = t.server({"retention-records": 2500})
     api = t.client(server)
     jobs = [t.job(retention_ms=100, api=api) for _ in range(3)]
     for job in jobs:
