@@ -70,7 +70,7 @@ static bool is_length(const char *text)
 
 	text += strspn(text, "0");
 	digits = strspn(text, "0123456789");
-	return text[digits] == '\0' && digits <= LENGTH_DIGITS;
+	return digits <= LENGTH_DIGITS && text[digits] == '\0';
 }
 
 /* RFC 9112, 6.3 */
