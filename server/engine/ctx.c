@@ -9,7 +9,6 @@
 #include "engine/batch.h"
 #include "engine/calls.h"
 #include "engine/hosted.h"
-#include "engine/hosted.h"
 
 #define SCRATCH_SIZE     (32u << 10)
 #define SOURCE_RUN_BYTES (1u << 20)
