@@ -1,8 +1,12 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#undef error_set /* what the analyzer was told of them */
+#undef error_no_memory
 
 static const struct error_info table[ERR_COUNT] = { [ERR_NONE] = { 200, "none", "No error" },
 #define X(code, status, slug, title) [code] = { status, slug, title },
@@ -46,4 +50,10 @@ int error_set(struct error *err, enum error_code code, const char *format, ...)
 int error_no_memory(struct error *err)
 {
 	return error_set(err, ERR_NO_MEMORY, "not enough memory for this; try again later");
+}
+
+bool error_is_shortage(int number)
+{
+	return number == EMFILE || number == ENFILE || number == EAGAIN || number == ENOMEM ||
+	       number == ENOBUFS;
 }

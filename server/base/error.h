@@ -12,6 +12,7 @@
 #define LEAT_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -92,5 +93,19 @@ int error_set(struct error *err, enum error_code code, const char *format, ...)
 
 /* The same for "out of memory", without a text to make. */
 int error_no_memory(struct error *err);
+
+/* An errno value that says that the system is short of something just now: descriptors,
+ * processes, threads, memory. Tried again later it may go well. */
+bool error_is_shortage(int number);
+
+#ifdef __clang_analyzer__ /* looks into one file at a time: it has to be told */
+static inline int error_returned(int result)
+{
+	(void)result;
+	return -1;
+}
+#define error_set(...)       error_returned(error_set(__VA_ARGS__))
+#define error_no_memory(err) error_returned(error_no_memory(err))
+#endif
 
 #endif

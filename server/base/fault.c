@@ -9,15 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+/* What LEAT_FAULT_CONTROL maps is an array of these: tests/fault/faultmem.py knows the layout.
+ */
 struct counter {
 	atomic_long count;
-	atomic_long nth; /* 0: not armed */
-	atomic_bool onwards;
+	atomic_long nth;  /* 0: not armed */
+	atomic_long many; /* how many fail from there on; 0: all */
+	atomic_long failed;
 };
 
-static struct counter counters[FAULT_KINDS];
+static struct counter own[FAULT_KINDS];
+static struct counter *counters = own;
 static const char *planted;
 
 static struct {
@@ -48,8 +53,27 @@ static void init_points(void)
 		points.list = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+/* A test that set a control up wrong must not run as if nothing were to fail. */
+static void map_control(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	void *shared = MAP_FAILED;
+
+	if (fd >= 0) {
+		shared = mmap(NULL, sizeof(own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	if (shared == MAP_FAILED)
+		abort();
+	counters = shared;
+}
+
 void fault_init(void)
 {
+	const char *control = getenv("LEAT_FAULT_CONTROL");
+
+	if (control != NULL)
+		map_control(control);
 	for (int kind = 0; kind < FAULT_KINDS; kind++) {
 		const char *value = getenv(variables[kind]);
 
@@ -63,7 +87,8 @@ void fault_init(void)
 void fault_arm(enum fault_kind kind, long nth, bool onwards)
 {
 	atomic_store(&counters[kind].count, 0);
-	atomic_store(&counters[kind].onwards, onwards);
+	atomic_store(&counters[kind].failed, 0);
+	atomic_store(&counters[kind].many, onwards ? 0 : 1);
 	atomic_store(&counters[kind].nth, nth);
 }
 
@@ -77,8 +102,15 @@ bool fault_hit(enum fault_kind kind)
 	struct counter *counter = &counters[kind];
 	long nth = atomic_load_explicit(&counter->nth, memory_order_relaxed);
 	long now = atomic_fetch_add_explicit(&counter->count, 1, memory_order_relaxed) + 1;
+	long many;
 
-	return nth != 0 && (now == nth || (now > nth && atomic_load(&counter->onwards)));
+	if (nth == 0 || now < nth)
+		return false;
+	many = atomic_load(&counter->many);
+	if (many != 0 && now >= nth + many)
+		return false;
+	atomic_fetch_add(&counter->failed, 1);
+	return true;
 }
 
 bool fault_planted(const char *name)

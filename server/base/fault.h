@@ -3,7 +3,9 @@
  *
  * In a build with -Dfaults=true the environment arms them at start: LEAT_FAULT_ALLOC=7 fails
  * the seventh counted allocation, LEAT_FAULT_ALLOC=7+ that one and all that follow,
- * LEAT_FAULT_PLANT=name switches a planted bug on (tests/selftest). FAULT_POINT("name") is a
+ * LEAT_FAULT_PLANT=name switches a planted bug on (tests/selftest). With
+ * LEAT_FAULT_CONTROL=FILE the counters stand in that file's memory, where a test arms and
+ * reads them while the server runs (tests/fault/faultmem.py). FAULT_POINT("name") is a
  * crash point, a step between two changes of what is stored or told: LEAT_FAULT_CRASH=name:n
  * ends the process by SIGKILL as it passes there the n-th time (without a number: the first),
  * LEAT_FAULT_POINTS=FILE gets a line for every passing. In every other build fault_hit() and

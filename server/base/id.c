@@ -21,17 +21,25 @@ static void increment(struct id *id)
 			return;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct id last; /* the newest there is */
+
+static uint64_t time_of(const struct id *id)
+{
+	uint64_t ms = 0;
+
+	for (int at = 0; at < 6; at++)
+		ms = ms << 8 | id->bytes[at];
+	return ms;
+}
+
 struct id id_new(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static struct id last;
-	static uint64_t last_ms;
 	uint64_t now_ms = clock_wall_ms();
 	struct id id;
 
 	pthread_mutex_lock(&lock);
-	if (now_ms > last_ms) {
-		last_ms = now_ms;
+	if (now_ms > time_of(&last)) {
 		put_time(&last, now_ms);
 		random_bytes(last.bytes + 6, ID_BYTES - 6);
 		last.bytes[6] &= 0x7f; /* room to count */
@@ -41,6 +49,14 @@ struct id id_new(void)
 	id = last;
 	pthread_mutex_unlock(&lock);
 	return id;
+}
+
+void id_follow(const struct id *id)
+{
+	pthread_mutex_lock(&lock);
+	if (memcmp(id->bytes, last.bytes, ID_BYTES) > 0)
+		last = *id;
+	pthread_mutex_unlock(&lock);
 }
 
 void id_format(const struct id *id, char ret_text[static ID_TEXT_SIZE])

@@ -21,6 +21,8 @@ struct id {
 
 /* Thread: any. */
 struct id id_new(void);
+/* The ids from now on are born after this one, also where the clock was set back. */
+void id_follow(const struct id *id);
 void id_format(const struct id *id, char ret_text[static ID_TEXT_SIZE]);
 /* False when `text` is not exactly an id. */
 bool id_parse(const char *text, struct id *ret_id);

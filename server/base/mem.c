@@ -56,6 +56,11 @@ void mem_free(void *ptr)
 	free(ptr);
 }
 
+size_t mem_size(void *ptr)
+{
+	return malloc_usable_size(ptr);
+}
+
 void mem_tune(void)
 {
 	/* A commit takes and gives back some megabytes in blocks of 64 KiB: with glibc's bounds

@@ -20,6 +20,8 @@ void *mem_realloc(void *old, size_t size);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 void mem_free(void *ptr);
+/* At least so many bytes may be used of what was allocated. */
+size_t mem_size(void *ptr);
 
 /*
  * How many allocations of this thread have failed so far. Libraries report a failed

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 
 enum role {
 	ROLE_NONE,
@@ -32,6 +33,9 @@ void role_enter(enum role role);
  * role_enter() itself. 0, or an errno value as of pthread_create().
  */
 int role_start_thread(pthread_t *ret, void *(*run)(void *arg), void *arg);
+/* What such a thread blocks: all but those that its own instructions raise, which end the
+ * process where they are blocked. */
+void role_block_signals(sigset_t *ret_before);
 
 #define assert_on(role) assert(role_current == (role) || role_current == ROLE_NONE)
 

@@ -116,3 +116,25 @@ Test(id, threads_never_get_the_same)
 	for (int at = 1; at < THREADS * EACH; at++)
 		cr_assert_not(id_equal(&ids[at - 1], &ids[at]));
 }
+
+Test(id, is_born_after_those_that_were_found_with_a_later_clock)
+{
+	struct id found, first, second;
+
+	clock_fake(NS_PER_S, 5000);
+	found = id_new();
+	clock_fake(NS_PER_S, 90000);
+	id_follow(&found); /* an old one changes nothing */
+	first = id_new();
+	clock_fake(NS_PER_S, 100000);
+	found = first;
+	found.bytes[4]++; /* minutes later */
+	id_follow(&found);
+	first = id_new();
+	second = id_new();
+	cr_expect_gt(memcmp(first.bytes, found.bytes, ID_BYTES), 0);
+	cr_expect_gt(memcmp(second.bytes, first.bytes, ID_BYTES), 0);
+	clock_fake(0, 0);
+	first = id_new();
+	cr_expect_gt(memcmp(first.bytes, second.bytes, ID_BYTES), 0);
+}
