@@ -90,7 +90,7 @@ static int make_definition(
 
 static int check(struct case_run *run, struct error *err)
 {
-	struct definition *definition;
+	struct definition *definition = NULL;
 
 	if (make_definition(run, &definition, err) < 0 ||
 		engine_check(run->rig->engine, definition, on_job, run, err) < 0)
@@ -100,7 +100,7 @@ static int check(struct case_run *run, struct error *err)
 
 static int create(struct case_run *run, struct error *err)
 {
-	struct definition *definition;
+	struct definition *definition = NULL;
 
 	if (make_definition(run, &definition, err) < 0 ||
 		engine_create(run->rig->engine, definition, true, NULL, "", on_job, run, err) <

@@ -19,11 +19,13 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "base/role.h"
 #include "cli/command.h"
 #include "cli/exposure.h"
 #include "cli/notify.h"
 #include "cli/places.h"
+#include "client/library.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
@@ -233,11 +235,11 @@ static void say_listening(const struct serve *serve)
 static int serve_until_told(struct serve *serve)
 {
 	struct error err;
-	int code = EXIT_OK;
+	int code = EXIT_OK, made = uv_loop_init(&serve->loop);
 
-	if (uv_loop_init(&serve->loop) != 0) {
-		error_set(&err, ERR_INTERNAL,
-			"the event loop cannot be made; too many open files?");
+	if (made != 0) {
+		error_set(&err, ERR_INTERNAL, "the event loop cannot be made: %s",
+			uv_strerror(made));
 		return command_fail("leat serve", &err, EXIT_FAILED);
 	}
 	role_enter(ROLE_LOOP);
@@ -316,7 +318,9 @@ int command_serve(int argc, char **argv)
 		return code;
 	settings_warn_unknown_env();
 	exposure_forbid_cores(&serve.settings);
-	if (take_http(&serve, &err) < 0)
+	/* libuv ends the process where it cannot have its table of descriptors. */
+	uv_replace_allocator(reserve_alloc, reserve_realloc, reserve_zalloc, reserve_free);
+	if (library_init(&err) < 0 || take_http(&serve, &err) < 0)
 		code = command_fail("leat serve", &err, EXIT_USAGE);
 	else
 		code = serve_until_told(&serve);

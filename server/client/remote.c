@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "client/library.h"
 #include "client/patience.h"
 #include "client/way.h"
 
@@ -135,7 +136,7 @@ int remote_open(struct remote **ret, const struct remote_config *config, struct 
 	struct remote *remote = mem_zalloc(sizeof(*remote));
 	int result = -1;
 
-	if (remote == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (remote == NULL || library_init(err) < 0) {
 		mem_free(remote);
 		return error_no_memory(err);
 	}
@@ -475,12 +476,14 @@ static int explain(struct remote *remote, struct error *err)
 {
 	const char *why =
 		remote->why[0] != '\0' ? remote->why : curl_easy_strerror(remote->result);
+	const char *hint;
 
 	if (remote->out_of_memory || remote->result == CURLE_OUT_OF_MEMORY)
 		return error_no_memory(err);
-	if (way_hint(&remote->way, remote->result) != NULL)
-		return error_set(err, ERR_BAD_REQUEST, "%s: %s; %s", remote->shown_url, why,
-			way_hint(&remote->way, remote->result));
+	hint = way_hint(&remote->way, remote->result, why);
+	if (hint != NULL)
+		return error_set(
+			err, ERR_BAD_REQUEST, "%s: %s; %s", remote->shown_url, why, hint);
 	if (remote->too_large)
 		return error_set(err, ERR_BODY_TOO_LARGE,
 			"the reply of %s is larger than %zu MiB", remote->shown_url,

@@ -77,8 +77,11 @@ void way_apply(const struct way *way, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
-const char *way_hint(const struct way *way, CURLcode why)
+const char *way_hint(const struct way *way, CURLcode why, const char *said)
 {
+	static const char own[] =
+		"--cert and --cert-key (LEAT_CERT, LEAT_CERT_KEY) must be PEM, and belong together";
+
 	switch (why) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return way->cacert != NULL
@@ -89,7 +92,9 @@ const char *way_hint(const struct way *way, CURLcode why)
 	case CURLE_SSL_CACERT_BADFILE:
 		return "--cacert (LEAT_CACERT) must be a file of certificates in PEM";
 	case CURLE_SSL_CERTPROBLEM:
-		return "--cert and --cert-key (LEAT_CERT, LEAT_CERT_KEY) must be PEM, and belong together";
+		return own;
+	case CURLE_SSL_CONNECT_ERROR: /* libcurl 8 on GnuTLS says it so */
+		return strstr(said, "X.509 key") != NULL ? own : NULL;
 	default:
 		return NULL;
 	}

@@ -27,7 +27,8 @@ int way_init(struct way *way, const struct remote_config *config, struct error *
 void way_done(struct way *way);
 void way_apply(const struct way *way, CURL *easy);
 
-/* What may be done about a connection that failed so; NULL: nothing that has to do with it. */
-const char *way_hint(const struct way *way, CURLcode why);
+/* What may be done about a connection that failed so, of which libcurl says `said`; NULL:
+ * nothing that has to do with it. */
+const char *way_hint(const struct way *way, CURLcode why, const char *said);
 
 #endif

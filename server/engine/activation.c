@@ -361,7 +361,7 @@ static void run_isolated(struct step *step, uint64_t room)
 static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 {
 	bool stop = false;
-	uint64_t begin_ns = clock_mono_ns(), now_ns = begin_ns;
+	uint64_t begin_ns = clock_mono_ns();
 
 	if (step_prepare(step) < 0)
 		return;
@@ -387,10 +387,8 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 			run_item(step, &step->in.at[step->done]);
 		if (step->done == before)
 			break;
-		if (step->slow || step->run->batch_max > 0 || step->done % FIRST_BATCH == 0) {
-			now_ns = clock_mono_ns();
-			stop = now_ns - started_ns > LIMIT_NS;
-		}
+		if (step->slow || step->run->batch_max > 0 || step->done % FIRST_BATCH == 0)
+			stop = clock_mono_ns() - started_ns > LIMIT_NS;
 		stop |= step->emitter.out.count >= room;
 	}
 	step->ns = clock_mono_ns() - begin_ns;

@@ -56,6 +56,47 @@ static void mark_refused(struct append *append)
 		append->inputs[at]->refused = true;
 }
 
+static void append_refuse(struct commit_op *op, const struct error *err)
+{
+	struct append *append = CONTAINER_OF(op, struct append, op);
+
+	(void)err;
+	if (append->count > 0) /* what has no items leaves no gap */
+		append->job->refused_epoch = append->epoch;
+	mark_refused(append);
+}
+
+/*
+ * Many uploads may have been let in at once, each with a block: together they must not take
+ * what is kept for finishing. Retries take the place of failures.
+ */
+static bool finds_no_room(struct append *append)
+{
+	struct room *room = &append->job->engine->room;
+
+	if (append->op.must || append->size == 0)
+		return false;
+	if (room_lacks(room, ROOM_UNDER_WAY, room->open + append->size))
+		return true;
+	room->open += append->size;
+	return false;
+}
+
+static void apply_blocks(const struct append *append, struct job_record *next)
+{
+	for (unsigned at = 0; at < append->count; at++) {
+		struct input *input = append->inputs[at];
+
+		input_touch(append->job->engine, input);
+		next->next_block = MAX(next->next_block, input->number + 1);
+		if (input->kind == BLOCK_LINES)
+			next->next_item =
+				MAX(next->next_item, input->first_item + input->count);
+	}
+	next->received += append->items;
+	next->bytes += append->bytes;
+}
+
 static int append_apply(struct commit_op *op, struct ledger *ledger, struct error *err)
 {
 	struct append *append = CONTAINER_OF(op, struct append, op);
@@ -68,22 +109,16 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	append->skipped = append->epoch != 0 && append->epoch == job->refused_epoch;
 	if (append->skipped)
 		mark_refused(append);
-	if (append->late || append->skipped)
+	append->full = !append->late && !append->skipped && finds_no_room(append);
+	if (append->full)
+		append_refuse(op, NULL);
+	if (append->late || append->skipped || append->full)
 		return 0;
 	job_touch(job);
-	for (unsigned at = 0; at < append->count; at++) {
-		struct input *input = append->inputs[at];
-
-		input_touch(job->engine, input);
-		next->next_block = MAX(next->next_block, input->number + 1);
-		if (input->kind == BLOCK_LINES)
-			next->next_item =
-				MAX(next->next_item, input->first_item + input->count);
-	}
-	next->received += append->items;
-	next->bytes += append->bytes;
+	apply_blocks(append, next);
 	totals_after(&job->engine->totals, &before, next);
 	next->failed -= MIN(next->failed, append->had_failed);
+	next->failure_bytes -= MIN(next->failure_bytes, append->dropped_bytes);
 	if (next->started_ms == 0 && append->items > 0)
 		next->started_ms = clock_wall_ms();
 	next->input_closed |= append->close;
@@ -99,16 +134,6 @@ static int append_apply(struct commit_op *op, struct ledger *ledger, struct erro
 	if (append->has_state)
 		return job_put_state(job, STATE_SOURCE, &append->state, err);
 	return 0;
-}
-
-static void append_refuse(struct commit_op *op, const struct error *err)
-{
-	struct append *append = CONTAINER_OF(op, struct append, op);
-
-	(void)err;
-	if (append->count > 0) /* what has no items leaves no gap */
-		append->job->refused_epoch = append->epoch;
-	mark_refused(append);
 }
 
 /* ---- back on the loop ---- */
@@ -194,6 +219,9 @@ static void append_done(struct commit_op *op, const struct error *err)
 	} else if (err == NULL && append->skipped) {
 		error_set(&late, ERR_STORE, "items before these could not be stored");
 		err = &late;
+	} else if (err == NULL && append->full) {
+		room_error(&job->engine->room, &late);
+		err = &late;
 	}
 	if (err == NULL) {
 		job->engine->items_accepted += append->items;
@@ -237,6 +265,8 @@ static void place(struct pipeline *pipeline, struct input *input)
 	pipeline->backlog_bytes += input->size;
 	atomic_fetch_add_explicit(
 		&pipeline->engine->backlog_since, input->size, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pipeline->engine->room.owed_since,
+		(uint64_t)input->count * ROOM_ITEM_COST, memory_order_relaxed);
 	if (!pipeline->cold && pipeline->sink == NULL)
 		hand_to_pipeline(pipeline, input);
 }

@@ -40,6 +40,7 @@ struct append {
 	bool lazy;        /* the maker does not wait for it */
 	uint64_t lazy_ns; /* since when it is held back */
 	bool late;        /* the job had ended when it came to the commit: nothing was stored */
+	bool full;        /* there was no room for it */
 	bool skipped;     /* one before it was refused: this one must not stand alone */
 	uint64_t epoch;   /* of the job's input when it was submitted */
 	struct buf state;
@@ -47,6 +48,7 @@ struct append {
 	uint64_t retried, had_failed; /* failed items that run again */
 	uint64_t *dropped;            /* sequence numbers of their failures, owned */
 	size_t dropped_count;
+	uint64_t dropped_bytes; /* of these failures */
 	/* On the loop; err NULL: on disk. The append is freed afterwards. */
 	void (*done)(struct append *append, const struct error *err);
 	void *arg;

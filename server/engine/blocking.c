@@ -14,6 +14,7 @@
 struct blocking_thread {
 	struct pipeline *pipeline; /* one reference */
 	struct stage_run *run;
+	struct executor *executor; /* of an isolated stage */
 };
 
 void blocking_init(struct stage_run *run)
@@ -39,8 +40,7 @@ uint64_t blocking_startable(struct stage_run *run)
 
 int blocking_wait(struct stage_run *run, uint64_t until_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
-		.tv_nsec = (long)(until_ns % NS_PER_S) };
+	struct timespec until = clock_until(until_ns);
 
 	return pthread_cond_timedwait(&run->work, &run->pipeline->lock, &until);
 }
@@ -140,16 +140,10 @@ static void *blocking_main(void *arg)
 	struct pipeline *pipeline = thread->pipeline;
 	struct engine *engine = pipeline->engine;
 	struct stage_run *run = thread->run;
-
-	struct executor *executor = NULL;
+	struct executor *executor = thread->executor;
 
 	role_enter(ROLE_BLOCKING);
 	mem_free(thread);
-	while (stage_run_isolated(run) && executor == NULL) {
-		executor = executor_new();
-		if (executor == NULL)
-			sched_yield();
-	}
 	pipeline_lock(pipeline);
 	while (wait_for_work(run))
 		work_on(executor, run);
@@ -172,16 +166,21 @@ static int start_thread(struct stage_run *run)
 	struct pipeline *pipeline = run->pipeline;
 	struct engine *engine = pipeline->engine;
 	struct blocking_thread *thread = mem_alloc(sizeof(*thread));
+	struct executor *executor = stage_run_isolated(run) ? executor_new() : NULL;
 	pthread_t id;
 
-	if (thread == NULL)
+	if (thread == NULL || (executor == NULL && stage_run_isolated(run))) {
+		executor_free(executor);
+		mem_free(thread);
 		return -1;
-	*thread = (struct blocking_thread){ pipeline_ref(pipeline), run };
+	}
+	*thread = (struct blocking_thread){ pipeline_ref(pipeline), run, executor };
 	atomic_fetch_add(&engine->blocking_threads, 1);
 	atomic_fetch_add(&engine->blocking_taken, 1);
 	if (role_start_thread(&id, blocking_main, thread) != 0) {
 		atomic_fetch_sub(&engine->blocking_taken, 1);
 		atomic_fetch_sub(&engine->blocking_threads, 1);
+		executor_free(executor);
 		mem_free(thread);
 		pipeline_unref(pipeline);
 		return -1;

@@ -212,6 +212,35 @@ int job_delete(struct job *job, job_reply reply, void *arg, struct error *err)
 	return 0;
 }
 
+void job_discard(struct job *job)
+{
+	struct error err;
+
+	assert_on(ROLE_LOOP);
+	if (job->deleted || !list_empty(&job->unwanted) ||
+		job_delete(job, NULL, NULL, &err) == 0)
+		return;
+	log_warn("job_not_removed_yet", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job), err.text);
+	job_ref(job);
+	list_append(&job->engine->unwanted, &job->unwanted);
+}
+
+void engine_discard(struct engine *engine)
+{
+	struct list jobs, *link;
+
+	list_init(&jobs);
+	list_move_all(&jobs, &engine->unwanted);
+	while ((link = list_pop(&jobs)) != NULL) {
+		struct job *job = LIST_ENTRY(link, struct job, unwanted);
+
+		if (job->deleted || job_delete(job, NULL, NULL, NULL) == 0)
+			job_unref(job);
+		else
+			list_append(&engine->unwanted, &job->unwanted);
+	}
+}
+
 /* ---- trace ---- */
 
 static int change_trace(struct job_record *next, const struct change_args *args)

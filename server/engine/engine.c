@@ -11,6 +11,7 @@
 #include "engine/flush.h"
 #include "engine/admission.h"
 #include "engine/internal.h"
+#include "engine/pool.h"
 
 #define MIB (1ull << 20)
 
@@ -189,6 +190,7 @@ static void init_handles(struct engine *engine)
 	engine->look.data = engine->calls_done.data = engine;
 	engine->tick.data = engine->tell.data = engine;
 	uv_timer_start(&engine->tick, on_tick, TICK_MS, TICK_MS);
+	clock_beat();
 	uv_prepare_start(&engine->tell, on_prepare);
 }
 
@@ -197,9 +199,11 @@ static void init_lists(struct engine *engine)
 	list_init(&engine->live);
 	list_init(&engine->admitted);
 	budget_init(&engine->budget, engine->config.memory_max);
+	room_init(engine);
 	list_init(&engine->cache);
 	list_init(&engine->watches);
 	list_init(&engine->events);
+	list_init(&engine->unwanted);
 	list_init(&engine->touched_loop);
 	list_init(&engine->impatient);
 	list_init(&engine->look_list);
@@ -217,6 +221,8 @@ static int start(struct engine *engine, struct error *err)
 {
 	struct committer_hooks hooks = engine_hooks(engine);
 
+	if (pool_start(err) < 0)
+		return -1;
 	if (scheduler_start(engine->config.compute, &engine->scheduler, err) < 0)
 		return -1;
 	if (committer_start(engine->ledger, engine->loop, &hooks, &engine->committer, err) < 0)
@@ -298,6 +304,8 @@ static void drop_lists(struct engine *engine)
 	/* Nobody watches any more. */
 	while ((link = list_pop(&engine->events)) != NULL)
 		job_unref(LIST_ENTRY(link, struct job, event_link));
+	while ((link = list_pop(&engine->unwanted)) != NULL)
+		job_unref(LIST_ENTRY(link, struct job, unwanted));
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -355,6 +363,7 @@ bool engine_close(struct engine *engine)
 	bool stored = true;
 
 	engine->closing = engine->draining = true;
+	clock_beat_end();
 	stop_jobs(engine);
 	FAULT_POINT("stop-jobs");
 	if (engine->scheduler != NULL)
@@ -457,27 +466,15 @@ void engine_drain(
 
 bool engine_admits(struct engine *engine, struct error *ret_why)
 {
-	const struct engine_config *config = &engine->config;
-	struct ledger_stat stat;
-	uint64_t reserve;
-
 	if (engine->draining) {
 		error_set(ret_why, ERR_DRAINING, "the server is shutting down");
 		return false;
 	}
 	if (!committer_is_healthy(engine->committer, ret_why))
 		return false;
-	engine->ledger->ops->stat(engine->ledger, &stat);
-	if (stat.max_bytes == 0)
+	if (!room_lacks(&engine->room, ROOM_NEW, 0))
 		return true;
-	reserve = config->reserve_bytes > 0 ? config->reserve_bytes : stat.max_bytes / 16;
-	if (stat.used_bytes + reserve < stat.max_bytes)
-		return true;
-	error_set(ret_why, ERR_DISK_FULL,
-		"the ledger holds %llu of %llu bytes, and %llu are kept for what was accepted: delete "
-		"jobs, wait for retention, or raise map-size",
-		(unsigned long long)stat.used_bytes, (unsigned long long)stat.max_bytes,
-		(unsigned long long)reserve);
+	room_error(&engine->room, ret_why);
 	return false;
 }
 

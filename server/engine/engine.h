@@ -45,13 +45,16 @@ struct engine_config {
 	uint64_t memory_max;      /* of the process; 0: three quarters of the machine's */
 	uint64_t results_max;     /* bytes of results a job; 0: any */
 	uint64_t failures_max;    /* failures a job; 0: any number */
-	uint64_t backlog_total_max; /* of all jobs; 0: as much as the ledger takes */
-	unsigned jobs_max;          /* that are not done; default 10,000 */
-	unsigned jobs_per_token;    /* of these, of one owner; 0: any number */
-	uint64_t workers_max;       /* of all stages of these; default 1,000,000 */
-	unsigned cache_max;         /* done jobs kept in memory; default 1,000 */
-	unsigned keys_max;          /* idempotency keys a job; default 10,000 */
-	uint64_t isolated_memory;   /* of a process of an isolated stage; 0: no bound; 1 GiB */
+	uint64_t failures_bytes_max;       /* bytes of these; 0: any */
+	uint64_t results_total_max;        /* bytes of results of all jobs; 0: any */
+	uint64_t failures_bytes_total_max; /* and of failures */
+	uint64_t backlog_total_max;        /* of all jobs; 0: as much as the ledger takes */
+	unsigned jobs_max;                 /* that are not done; default 10,000 */
+	unsigned jobs_per_token;           /* of these, of one owner; 0: any number */
+	uint64_t workers_max;              /* of all stages of these; default 1,000,000 */
+	unsigned cache_max;                /* done jobs kept in memory; default 1,000 */
+	unsigned keys_max;                 /* idempotency keys a job; default 10,000 */
+	uint64_t isolated_memory; /* of a process of an isolated stage; 0: no bound; 1 GiB */
 	uint64_t isolated_timeout_ms; /* its items', where the job says nothing; 0: none */
 	const char *isolated_program; /* that is run as one; NULL: the program itself */
 	struct definition_rules rules;
@@ -150,6 +153,9 @@ int job_resume(struct job *job, job_reply reply, void *arg, struct error *err);
 int job_cancel(struct job *job, job_reply reply, void *arg, struct error *err);
 /* Gone for every later request when the reply comes; its bytes go in the background. */
 int job_delete(struct job *job, job_reply reply, void *arg, struct error *err);
+/* The same where nobody is left to be told; while there is no memory for it it is tried again.
+ */
+void job_discard(struct job *job);
 /* The body of PATCH. ERR_DEFINITION with mistakes. */
 int job_patch(struct job *job, const json_t *patch, struct mistakes *mistakes, job_reply reply,
 	void *arg, struct error *err);
@@ -197,14 +203,16 @@ struct job_filter {
 	const char *name; /* NULL: any */
 	json_t *labels;   /* object of strings that must all match, NULL: any */
 };
+/* `jobs` is an array of job resources (owner: the callee); `next` is NULL, or from where the
+ * next page goes on, in which there may be none. */
+typedef void (*list_reply)(
+	void *arg, json_t *jobs, const struct id *next, const struct error *err);
 /*
- * Newest first, those with ids below `before` (NULL: all), at most `limit`: `jobs` is an array
- * of job resources (owner: the callee), `more` says whether another page exists.
- * Filter is copied.
+ * Newest first, those with ids below `before` (NULL: all), at most `limit`, which is not 0;
+ * fewer, too, where few of those match that one call looks at. Filter is copied; the reply may
+ * come before the call returns.
  */
 int engine_list(struct engine *engine, const struct job_filter *filter, const struct id *before,
-	unsigned limit,
-	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err), void *arg,
-	struct error *err);
+	unsigned limit, list_reply reply, void *arg, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@ static void swap(struct expiry *a, struct expiry *b)
 	*b = c;
 }
 
-void expiry_add(struct expiry_heap *heap, const struct id *id, uint64_t at_ms)
+void expiry_add(struct expiry_heap *heap, const struct id *id, uint64_t at_ms, uint64_t stamp)
 {
 	size_t at = heap->count;
 
@@ -23,7 +23,7 @@ void expiry_add(struct expiry_heap *heap, const struct id *id, uint64_t at_ms)
 		heap->items = items;
 		heap->capacity = capacity;
 	}
-	heap->items[at] = (struct expiry){ at_ms, *id };
+	heap->items[at] = (struct expiry){ at_ms, stamp, *id };
 	heap->count++;
 	for (; at > 0 && heap->items[(at - 1) / 2].at_ms > heap->items[at].at_ms;
 		at = (at - 1) / 2)

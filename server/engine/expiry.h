@@ -1,5 +1,5 @@
 /*
- * expiry: jobs by a time, the earliest first: a heap of 24 bytes a job.
+ * expiry: jobs by a time, the earliest first: a heap of 32 bytes a job.
  *
  * Thread: one.
  */
@@ -13,6 +13,7 @@
 
 struct expiry {
 	uint64_t at_ms;
+	uint64_t stamp; /* the caller's, to tell what was meant */
 	struct id id;
 };
 
@@ -22,7 +23,7 @@ struct expiry_heap {
 };
 
 /* Without memory it is left out: the next start finds the job again. */
-void expiry_add(struct expiry_heap *heap, const struct id *id, uint64_t at_ms);
+void expiry_add(struct expiry_heap *heap, const struct id *id, uint64_t at_ms, uint64_t stamp);
 /* There must be one. */
 struct expiry expiry_pop(struct expiry_heap *heap);
 void expiry_done(struct expiry_heap *heap);

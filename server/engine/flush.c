@@ -224,6 +224,7 @@ static int apply_failures(struct flush *flush, struct ledger *ledger, struct err
 		if (ledger->ops->append(ledger, &job->id, LEDGER_FAILURES,
 			    job->next.next_failure++, failure->bytes, failure->len, err) < 0)
 			return -1;
+		job->next.failure_bytes += failure->len;
 	}
 	return 0;
 }
@@ -399,6 +400,8 @@ static void flush_done(struct commit_op *op, const struct error *err)
 		job->results_new = true;
 		job_committed(job);
 	}
+	atomic_fetch_sub_explicit(
+		&job->engine->room.in_hand, flush->in_hand, memory_order_relaxed);
 	pipeline_lock(pipeline);
 	pipeline->flush_bytes -= MIN(pipeline->flush_bytes, flush->accounted);
 	pipeline->settled += flush->settles;
@@ -408,6 +411,19 @@ static void flush_done(struct commit_op *op, const struct error *err)
 	pipeline_unref(pipeline);
 }
 
+bool flush_finds_room(const struct flush *flush, const struct job_record *record)
+{
+	const struct room *room = &flush->pipeline->engine->room;
+	enum room_for what = ROOM_LASTING_RESULTS;
+
+	if (room->max == 0)
+		return true;
+	if (room_outgrows(record, flush->bytes, flush->outcome_count))
+		what = ROOM_OUTGROWING_RESULTS;
+	return !room_lacks(room, what,
+		flush->bytes + atomic_load_explicit(&room->in_hand, memory_order_relaxed));
+}
+
 void flush_arm(struct flush *flush)
 {
 	pipeline_ref(flush->pipeline);
@@ -415,6 +431,9 @@ void flush_arm(struct flush *flush)
 	flush->op.done = flush_done;
 	flush->op.must = true;
 	flush->op.bytes = flush->bytes + flush->outcome_count / 8 + 256;
+	flush->in_hand = flush->op.bytes;
+	atomic_fetch_add_explicit(
+		&flush->pipeline->engine->room.in_hand, flush->in_hand, memory_order_relaxed);
 	flush->accounted = flush->bytes;
 	flush->settles = flush->outcome_count;
 }
@@ -423,6 +442,8 @@ void flush_drop(struct flush *flush)
 {
 	struct pipeline *pipeline = flush->pipeline;
 
+	atomic_fetch_sub_explicit(
+		&pipeline->engine->room.in_hand, flush->in_hand, memory_order_relaxed);
 	flush_free(flush);
 	pipeline_unref(pipeline);
 }

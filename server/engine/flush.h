@@ -50,6 +50,7 @@ struct flush {
 	struct failure_rec *failures, **failures_end;
 	uint64_t bytes;              /* of results and failures */
 	uint64_t accounted;          /* of that, in the pipeline's flush_bytes */
+	uint64_t in_hand;            /* of it, in the room's in_hand */
 	uint64_t last_block;         /* highest number of a block with an outcome here */
 	uint32_t settles;            /* outcomes, those of refused blocks included */
 	struct stage_counts *stages; /* the pipeline's at the time it was taken */
@@ -73,6 +74,8 @@ int flush_failure(struct flush *flush, const void *record, size_t len);
 int flush_failure_at(
 	struct flush *flush, struct failure_rec ***place, const void *record, size_t len);
 
+/* Has the ledger room for it (room.h)? `record`: the job's, as it is before it. Lock held. */
+bool flush_finds_room(const struct flush *flush, const struct job_record *record);
 /* The commit_op's functions are set by this. */
 void flush_arm(struct flush *flush);
 

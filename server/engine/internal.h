@@ -14,6 +14,7 @@
 #include "engine/keys.h"
 #include "engine/metrics.h"
 #include "engine/pipeline.h"
+#include "engine/room.h"
 #include "engine/scheduler.h"
 #include "engine/states.h"
 #include "isolate/spawner.h"
@@ -35,6 +36,7 @@ struct job {
 	enum job_state state; /* what it is becoming; record.state is what is on disk */
 	bool retained;        /* counted in the engine's retained_bytes */
 	bool deleted;
+	uint64_t deadline_ns; /* of limits.deadline_ms, monotonic; 0: not looked at yet */
 	uint64_t epoch;   /* of the input: grows with each refusal; under the pipeline's lock */
 	bool has_states;  /* what source and sink have saved is in memory */
 	bool closing;     /* the input is closed, or will be with the next commit */
@@ -59,6 +61,7 @@ struct job {
 	struct list watches;
 	unsigned events; /* to tell the watchers */
 	struct list event_link;
+	struct list unwanted; /* in the engine's, until it can be deleted */
 	struct list uploads;
 	struct key *keys[KEY_CHAINS];
 	unsigned key_count;
@@ -81,6 +84,11 @@ struct job {
 
 #define JOB_CHAINS 4096
 
+/* Bytes that lie in the ledger. */
+struct stored {
+	uint64_t results, failures;
+};
+
 struct engine {
 	struct engine_config config;
 	uv_loop_t *loop;
@@ -95,12 +103,14 @@ struct engine {
 	unsigned live_count, cache_count;
 	uint64_t workers; /* of the live ones */
 	struct budget budget;
+	struct room room;
 	uint64_t backlog_sum;           /* while a tick adds it up */
 	_Atomic uint64_t backlog_seen;  /* of all jobs, at the last tick */
 	_Atomic uint64_t backlog_since; /* what came since, or a little before */
 	struct list admitted;           /* being made, and not among the live ones yet */
 	struct list watches;
-	struct list events; /* jobs with events to tell */
+	struct list events;   /* jobs with events to tell */
+	struct list unwanted; /* jobs to be deleted as soon as there is memory for it */
 	struct list touched_loop;
 	struct list impatient; /* changes whose clients do not wait for a full disk */
 	uv_timer_t tick;
@@ -129,6 +139,7 @@ struct engine {
 	/* totals since start */
 	uint64_t busy_mark;  /* of the work done, at the last tick */
 	unsigned idle_ticks; /* since anything was done */
+	uint64_t stood_ns;   /* clock_stood_ns(), as the log has it */
 	uint64_t deletions;  /* a read that began before one may have seen what is gone */
 	uint64_t jobs_created, items_accepted, items_finished;
 	uint64_t done[JOB_STATE_COUNT]; /* jobs that came to that end */
@@ -146,7 +157,10 @@ struct engine {
 	struct expiry_heap expiries; /* by when something of them goes */
 	struct expiry_heap finished; /* that have results, by their end; with a bound only */
 	uint64_t retained_bytes;     /* of results and failures of done jobs, about */
-	bool expiring;               /* one of `finished` is being looked at */
+	struct stored retained;      /* the same, each */
+	struct stored stored;     /* of jobs that are not done: at the last tick, and since */
+	struct stored stored_sum; /* while a tick adds it up */
+	bool expiring;            /* one of `finished` is being looked at */
 };
 
 /* What a change of the record needs; `text` is owned by the operation. */
@@ -221,6 +235,8 @@ void job_check_end(struct job *job);
 void job_look(struct job *job);
 void engine_look(struct engine *engine);
 void engine_tell_all(struct engine *engine);
+/* Try again with those that job_discard() could not delete yet. */
+void engine_discard(struct engine *engine);
 void engine_check_drained(struct engine *engine);
 
 /* ---- operations on the ledger (ops.c, erase.c) ---- */
@@ -263,9 +279,14 @@ void engine_post(struct engine *engine, struct post *post);
 /* The job is done: what goes next of it, goes when it is due. */
 void retention_watch(
 	struct engine *engine, const struct id *id, const struct job_record *record);
+/* The same for one that was done before the start. */
+void retention_watch_found(
+	struct engine *engine, const struct id *id, const struct job_record *record);
 /* Its results and failures go, or it is at work again. */
 void retention_forget(struct job *job);
 void retention_run(struct engine *engine);
+/* About how many bytes a job's failures have. */
+uint64_t retention_failure_bytes(const struct job_record *record);
 void retention_done(struct engine *engine);
 
 /* ---- input (cold.c) ---- */

@@ -54,7 +54,8 @@ static enum stage_result isolated_open(void *instance, struct stage_ctx *ctx)
 		isolated_host_open(isolated, &isolated->first, ctx, &err) == 0)
 		return STAGE_OK;
 	done(isolated);
-	return stage_fail(ctx, STAGE_PERMANENT, "%s", err.text);
+	return stage_fail(
+		ctx, err.code == ERR_BUSY ? STAGE_TRANSIENT : STAGE_PERMANENT, "%s", err.text);
 }
 
 static void isolated_close(void *instance, struct stage_ctx *ctx)

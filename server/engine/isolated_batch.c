@@ -42,6 +42,7 @@ static uint64_t due_ns(const struct isolated_round *round)
 	if (round->timeout_ns == 0)
 		return 0;
 	began_ns = atomic_load_explicit(&report_of(round)->began_ns, memory_order_relaxed);
+	began_ns -= MIN(began_ns, round->stood_ns); /* the host's clock has never stood */
 	if (began_ns < round->sent_ns)
 		return round->sent_ns + MAX(each, BEGIN_NS);
 	due = MIN(began_ns, clock_mono_ns()) + each;
@@ -322,6 +323,7 @@ static void run_round(struct isolated_round *round)
 	isolated_order(round);
 	round->timeout_ns = isolated_timeout_ns(round->worker->isolated->run);
 	round->sent_ns = clock_mono_ns();
+	round->stood_ns = clock_stood_ns();
 	if (host_tell(&round->worker->host, HOST_RUN) == 0)
 		word = await_report(round);
 	switch (word) {

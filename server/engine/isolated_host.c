@@ -163,9 +163,7 @@ static uint64_t delay_ms(struct isolated *isolated)
 /* So long, or until the job stops. */
 static void rest(struct isolated *isolated, uint64_t ms)
 {
-	uint64_t until_ns = clock_mono_ns() + ms * NS_PER_MS;
-	struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
-		.tv_nsec = (long)(until_ns % NS_PER_S) };
+	struct timespec until = clock_until(clock_mono_ns() + ms * NS_PER_MS);
 
 	pthread_mutex_lock(&isolated->lock);
 	while (ms > 0 && !isolated_stopped(isolated) &&
@@ -208,6 +206,23 @@ static bool take_first(struct isolated *isolated, struct isolated_worker *worker
 	return taken;
 }
 
+/* Nobody else is told: the items wait. */
+static void log_shortage(const struct isolated *isolated, const struct error *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct log_limit limit;
+	unsigned skipped = 0;
+	bool allowed;
+
+	pthread_mutex_lock(&lock);
+	allowed = log_allowed(&limit, 1, &skipped);
+	pthread_mutex_unlock(&lock);
+	if (allowed)
+		log_warn("stage_process_waits", "job=%s stage=%s skipped=%u err=\"%s\"",
+			isolated->run->pipeline->id_text, isolated->run->def->name, skipped,
+			err->text);
+}
+
 int isolated_worker_open(
 	struct isolated_worker *worker, struct stage_ctx *ctx, struct error *err)
 {
@@ -216,14 +231,19 @@ int isolated_worker_open(
 
 	if (host_is_running(&worker->host) || take_first(isolated, worker))
 		return 0;
-	/* Not what the stage says is tried again, but what may have come from elsewhere. */
+	/* Not what the stage says is tried again, but what may have come from elsewhere; and
+	 * as long as it takes where the system is short of descriptors or processes: that is
+	 * no item's fault. */
 	error_set(err, ERR_INTERNAL, "the job has ended");
-	for (unsigned n = 0; result < 0 && n < STARTS_MAX && err->code != ERR_DEFINITION; n++) {
+	for (unsigned n = 0; result < 0 && n < STARTS_MAX && err->code != ERR_DEFINITION;
+		n += err->code != ERR_BUSY) {
 		rest(isolated, delay_ms(isolated));
 		if (isolated_stopped(isolated))
 			break;
 		result = isolated_host_open(isolated, worker, ctx, err);
 		note_start(isolated, result < 0);
+		if (result < 0 && err->code == ERR_BUSY)
+			log_shortage(isolated, err);
 	}
 	return result;
 }

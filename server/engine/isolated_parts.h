@@ -38,6 +38,7 @@ struct isolated_round {
 	unsigned count;                  /* items in it */
 	uint32_t index[SHARE_ITEMS_MAX]; /* which of the work's they are */
 	uint64_t sent_ns, timeout_ns;
+	uint64_t stood_ns;   /* clock_stood_ns() when it was sent */
 	uint64_t give_up_ns; /* 0: the job has not been stopped */
 
 	/* from round to round */

@@ -41,6 +41,7 @@ struct job *job_new(struct engine *engine, const struct id *id, struct definitio
 	list_init(&job->link);
 	list_init(&job->watches);
 	list_init(&job->event_link);
+	list_init(&job->unwanted);
 	list_init(&job->uploads);
 	pthread_mutex_init(&job->record_lock, NULL);
 	return job;
@@ -190,6 +191,13 @@ int job_move(struct job *job, enum job_state to, struct job_op op, struct error 
 	return 0;
 }
 
+static bool finds_room(const struct job *job)
+{
+	const struct flush *flush = job->pipeline->flush;
+
+	return flush == NULL || flush_finds_room(flush, &job->record);
+}
+
 void job_stop_pipeline(struct job *job)
 {
 	struct pipeline *pipeline = job->pipeline;
@@ -200,8 +208,9 @@ void job_stop_pipeline(struct job *job)
 	pipeline_lock(pipeline);
 	append_release(pipeline, APPEND_ALL);
 	/* What is over is over: it goes to disk in front of the job's end. A sink has not seen
-	 * its part yet, that is dropped. */
-	flush = pipeline->sink != NULL || pipeline->stopped
+	 * its part yet, that is dropped; and so is that for which there is no room, lest the
+	 * end, which may be what makes room, waits behind it. */
+	flush = pipeline->sink != NULL || pipeline->stopped || !finds_room(job)
 			? NULL
 			: tail_take(pipeline, clock_mono_ns(), true);
 	if (flush != NULL)
@@ -346,6 +355,18 @@ void job_reported(struct job *job, char *report)
 
 /* ---- limits ---- */
 
+/* How much of it is left is asked of the clock on the wall once, when the job is there: if
+ * somebody sets it after that, no job is older for it. */
+static bool is_past_deadline(struct job *job, uint64_t deadline_ms)
+{
+	uint64_t now_ms = clock_wall_ms(), end_ms = job->record.created_ms + deadline_ms;
+	uint64_t left_ms = end_ms > now_ms ? MIN(end_ms - now_ms, deadline_ms) : 0;
+
+	if (job->deadline_ns == 0)
+		job->deadline_ns = clock_mono_ns() + left_ms * NS_PER_MS;
+	return clock_mono_ns() > job->deadline_ns;
+}
+
 static bool over_limits(struct job *job, struct error *ret_why)
 {
 	const struct job_limits *limits = &job->def->limits;
@@ -363,8 +384,7 @@ static bool over_limits(struct job *job, struct error *ret_why)
 			       "%llu of %llu items failed; limits.max_failure_ratio allows %g",
 			       (unsigned long long)record->failed, (unsigned long long)finished,
 			       limits->max_failure_ratio) < 0;
-	if (limits->deadline_ms > 0 &&
-		clock_wall_ms() > record->created_ms + limits->deadline_ms)
+	if (limits->deadline_ms > 0 && is_past_deadline(job, limits->deadline_ms))
 		return error_set(ret_why, ERR_JOB_DEADLINE,
 			       "limits.deadline_ms (%llu) has passed",
 			       (unsigned long long)limits->deadline_ms) < 0;

@@ -1,10 +1,16 @@
 /*
  * The list of jobs, newest first: read from the ledger on libuv's pool, so that it costs the
- * same however many there are; jobs that live are shown as they live.
+ * same however many there are; jobs that live are shown as they live. Who asks for a state in
+ * which only jobs are that live gets those in memory.
  */
+#include <stdlib.h>
+
 #include "base/json_parse.h"
 #include "base/role.h"
 #include "engine/internal.h"
+
+/* How many jobs one request looks at, whatever it looks for; the next page goes on there. */
+#define LOOK_MAX 10000
 
 struct listed {
 	struct id id;
@@ -18,10 +24,11 @@ struct listing {
 	char *name;
 	json_t *labels;
 	struct id before;
+	struct id last; /* that was looked at, and of which there is nothing more to say */
 	bool has_before, more;
-	unsigned limit, count;
+	unsigned limit, count, looked;
 	struct listed *found;
-	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err);
+	list_reply reply;
 	void *arg;
 	bool failed;
 	struct error err;
@@ -88,6 +95,10 @@ static bool visit(void *arg, const struct id *id, const void *definition, size_t
 	struct job_record decoded;
 	bool match;
 
+	if (listing->looked++ == LOOK_MAX) {
+		listing->more = true;
+		return false;
+	}
 	if (job_record_decode(record, record_len, &decoded, NULL) < 0) {
 		if (mem_failures() == failures)
 			return true;
@@ -102,14 +113,13 @@ static bool visit(void *arg, const struct id *id, const void *definition, size_t
 		error_no_memory(&listing->err);
 		return stop(listing);
 	}
-	if (!match)
-		return true;
-	if (listing->count == listing->limit) {
+	if (match && listing->count == listing->limit) {
 		listing->more = true;
 		return false;
 	}
-	if (keep(listing, id, definition, definition_len, record, record_len) < 0)
+	if (match && keep(listing, id, definition, definition_len, record, record_len) < 0)
 		return stop(listing);
+	listing->last = *id;
 	return true;
 }
 
@@ -167,21 +177,72 @@ static void list_read(uv_work_t *work, int status)
 		listing->failed = true;
 		error_no_memory(&listing->err);
 	}
-	listing->reply(
-		listing->arg, jobs, listing->more, listing->failed ? &listing->err : NULL);
+	listing->reply(listing->arg, jobs, listing->more ? &listing->last : NULL,
+		listing->failed ? &listing->err : NULL);
 	/* the array is the callee's now */
 	listing_free(listing);
 	engine_check_drained(engine);
 }
 
-int engine_list(struct engine *engine, const struct job_filter *filter, const struct id *before,
-	unsigned limit,
-	void (*reply)(void *arg, json_t *jobs, bool more, const struct error *err), void *arg,
-	struct error *err)
+/* ---- those that live ---- */
+
+static int newest_first(const void *a, const void *b)
 {
-	struct listing *listing = mem_zalloc(sizeof(*listing));
+	struct job *const *one = a, *const *other = b;
+
+	return memcmp((*other)->id.bytes, (*one)->id.bytes, ID_BYTES);
+}
+
+static bool job_matches(
+	const struct job *job, const struct job_filter *filter, const struct id *before)
+{
+	const struct definition *definition = job_definition(job);
+
+	return !job->deleted && (int)job->state == filter->state &&
+	       (before == NULL || memcmp(job->id.bytes, before->bytes, ID_BYTES) < 0) &&
+	       (filter->name == NULL || (definition->name != NULL &&
+						strcmp(definition->name, filter->name) == 0)) &&
+	       (filter->labels == NULL || labels_match(filter->labels, definition->labels));
+}
+
+static int list_live(struct engine *engine, const struct job_filter *filter,
+	const struct id *before, unsigned limit, list_reply reply, void *arg, struct error *err)
+{
+	_auto_free_ struct job **found = mem_alloc((engine->live_count + 1) * sizeof(found[0]));
+	unsigned failures = mem_failures(), count = 0;
+	json_t *jobs = json_array();
+
+	if (found == NULL) {
+		json_decref(jobs);
+		return error_no_memory(err);
+	}
+	LIST_EACH(&engine->live, link)
+	{
+		struct job *job = LIST_ENTRY(link, struct job, link);
+
+		if (job_matches(job, filter, before))
+			found[count++] = job;
+	}
+	qsort(found, count, sizeof(found[0]), newest_first);
+	for (unsigned at = 0; at < MIN(count, limit); at++)
+		json_array_append_new(jobs, job_to_json(found[at]));
+	if (mem_failures() != failures) {
+		json_decref(jobs);
+		return error_no_memory(err);
+	}
+	reply(arg, jobs, count > limit ? &found[limit - 1]->id : NULL, NULL);
+	return 0;
+}
+
+int engine_list(struct engine *engine, const struct job_filter *filter, const struct id *before,
+	unsigned limit, list_reply reply, void *arg, struct error *err)
+{
+	struct listing *listing;
 
 	assert_on(ROLE_LOOP);
+	if (filter->state >= 0 && !job_state_is_done((enum job_state)filter->state))
+		return list_live(engine, filter, before, limit, reply, arg, err);
+	listing = mem_zalloc(sizeof(*listing));
 	if (listing == NULL)
 		return error_no_memory(err);
 	listing->found = mem_zalloc((limit + 1) * sizeof(listing->found[0]));

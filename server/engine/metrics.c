@@ -3,6 +3,7 @@
 #include "base/role.h"
 #include "engine/admission.h"
 #include "engine/internal.h"
+#include "engine/output.h"
 
 struct traffic *engine_traffic(struct engine *engine)
 {
@@ -80,15 +81,14 @@ static void add_store(struct engine *engine, struct engine_metrics *metrics)
 	committer_stats(engine->committer, &metrics->commit);
 	metrics->healthy = committer_is_healthy(engine->committer, NULL);
 	metrics->admits = engine_admits(engine, &why);
-	metrics->reserve_bytes = engine->config.reserve_bytes > 0
-					 ? engine->config.reserve_bytes
-					 : metrics->disk.max_bytes / 16;
+	metrics->reserve_bytes = engine->room.reserve + atomic_load(&engine->room.owed);
 }
 
 int engine_metrics(struct engine *engine, struct engine_metrics *ret)
 {
 	unsigned count = engine->totals.stage_count;
 	struct stage_metrics *stages = mem_zalloc((count + 1) * sizeof(*stages));
+	struct stored stored;
 
 	assert_on(ROLE_LOOP);
 	if (stages == NULL)
@@ -111,6 +111,9 @@ int engine_metrics(struct engine *engine, struct engine_metrics *ret)
 		.slab_bytes = slab_bytes(),
 		.draining = engine->draining };
 	memcpy(ret->done, engine->done, sizeof(ret->done));
+	stored = output_total(engine);
+	ret->results_stored = stored.results;
+	ret->failures_stored = stored.failures;
 	add_jobs(engine, ret);
 	add_totals(engine, ret);
 	add_store(engine, ret);

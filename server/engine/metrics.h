@@ -36,6 +36,7 @@ struct engine_metrics {
 	uint64_t jobs[JOB_STATE_COUNT]; /* not done, now */
 	uint64_t done[JOB_STATE_COUNT]; /* since start */
 	uint64_t workers, output_full;
+	uint64_t results_stored, failures_stored; /* bytes */
 	uint64_t memory_bytes, memory_max, memory_waits, memory_refused;
 	uint64_t jobs_created, jobs_deleted, jobs_retained, retained_bytes, jobs_cached,
 		jobs_stalled;

@@ -2,12 +2,16 @@
  * Operations on the ledger: how a job's record changes, and what rides along in every
  * transaction (counters of touched jobs, bits of touched blocks).
  */
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/role.h"
 #include "engine/append.h"
 #include "engine/flush.h"
 #include "engine/internal.h"
+#include "engine/output.h"
+
+#define NO_ROOM_NS (50 * NS_PER_MS) /* between two looks whether there is some */
 
 /* ---- the transaction's side; commit thread ---- */
 
@@ -176,6 +180,8 @@ static void on_commit(void *arg)
 		list_remove(link);
 	}
 	totals_commit(&engine->totals);
+	engine->room.open = 0;
+	room_look(engine);
 	FAULT_POINT("memory-follows");
 }
 
@@ -201,6 +207,7 @@ static void on_abort(void *arg)
 		list_remove(link);
 	}
 	totals_abort(&engine->totals);
+	engine->room.open = 0;
 }
 
 static void sooner(uint64_t *again_ns, uint64_t due_ns)
@@ -209,20 +216,38 @@ static void sooner(uint64_t *again_ns, uint64_t due_ns)
 		*again_ns = due_ns;
 }
 
+/* Results for which there is no room stay where they are, so that they hold up nobody else's.
+ */
+static bool must_wait(struct pipeline *pipeline)
+{
+	bool waits;
+
+	if (pipeline->flush == NULL || pipeline->stopped)
+		return false;
+	waits = !flush_finds_room(pipeline->flush, &pipeline->job->next);
+	atomic_store_explicit(&pipeline->no_room, waits, memory_order_relaxed);
+	return waits;
+}
+
 /* Lock held: what is due of one pipeline; it stays on the list while there is more. */
 static void gather_from(
 	struct pipeline *pipeline, uint64_t now_ns, struct list *ops, uint64_t *again_ns)
 {
 	struct flush *flush;
+	bool waits;
 
 	if (append_due_ns(pipeline) <= now_ns)
 		append_release(pipeline, APPEND_ALL);
-	flush = pipeline->stopped ? NULL : tail_take(pipeline, now_ns, false);
+	waits = must_wait(pipeline);
+	flush = pipeline->stopped || waits ? NULL : tail_take(pipeline, now_ns, false);
 	if (flush != NULL)
 		list_append(ops, &flush->op.link);
 	if (!list_empty(&pipeline->lazy))
 		sooner(again_ns, append_due_ns(pipeline));
-	if (pipeline->flush != NULL && !pipeline->stopped && pipeline->sink == NULL)
+	if (waits && now_ns != UINT64_MAX)
+		sooner(again_ns, now_ns + NO_ROOM_NS);
+	else if (pipeline->flush != NULL && !pipeline->stopped && pipeline->sink == NULL &&
+		 !waits)
 		sooner(again_ns, MAX(tail_due_ns(pipeline), 1ull));
 	else if (list_empty(&pipeline->lazy))
 		return;
@@ -264,9 +289,17 @@ void job_committed(struct job *job)
 
 void job_refresh(struct job *job)
 {
+	struct stored before = output_stored(job), after;
+	struct stored *all = &job->engine->stored;
+
 	pthread_mutex_lock(&job->record_lock);
 	copy_record(&job->record, &job->committed);
 	pthread_mutex_unlock(&job->record_lock);
+	after = output_stored(job);
+	if (after.results > before.results)
+		all->results += after.results - before.results;
+	if (after.failures > before.failures)
+		all->failures += after.failures - before.failures;
 }
 
 static void round_over(void *arg)

@@ -105,6 +105,7 @@ int pipeline_new(struct engine *engine, struct job *job, const struct id *id,
 	atomic_init(&pipeline->refs, 1);
 	pthread_mutex_init(&pipeline->lock, NULL);
 	pipeline->engine = engine;
+	pipeline->tail_bytes = engine->room.tail_bytes;
 	pipeline->job = job_ref(job);
 	pipeline->id = *id;
 	id_format(id, pipeline->id_text);

@@ -162,7 +162,9 @@ struct pipeline {
 	struct buf source_state;
 
 	/* flow */
-	bool output_full; /* see output.h; as good as paused */
+	uint64_t tail_bytes; /* results that wait for the disk, and then some */
+	bool output_full;    /* see output.h; as good as paused */
+	atomic_bool no_room; /* its flush waits, for the ledger has no room for it */
 	bool paused, stopped, no_feed;
 	atomic_bool traced;
 	/* input items: fed to a queue, begun by a worker, with an outcome, handed to a flush,

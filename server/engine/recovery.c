@@ -418,12 +418,13 @@ static bool found_job(void *arg, const struct id *id, const void *definition,
 	struct job *job;
 
 	id_format(id, text);
+	id_follow(id);
 	if (job_record_decode(record, record_len, &decoded, &err) < 0)
 		return unreadable(found, text, &err);
 	if (job_state_is_done((enum job_state)decoded.state) && !decoded.erasing &&
 		!decoded.ephemeral) {
 		found->done++;
-		retention_watch(found->engine, id, &decoded);
+		retention_watch_found(found->engine, id, &decoded);
 		job_record_done(&decoded);
 		return true;
 	}

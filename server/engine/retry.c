@@ -136,7 +136,9 @@ static bool visit(void *arg, uint64_t seq, const void *bytes, size_t len)
 	retry->next = seq + 1;
 	if (!chosen(retry, view.head.item))
 		return true;
-	if (take_failure(retry, seq, &view) < 0) {
+	if (take_failure(retry, seq, &view) == 0) {
+		retry->append->dropped_bytes += len;
+	} else {
 		retry->failed = 1;
 		error_no_memory(&retry->err);
 	}

@@ -6,13 +6,19 @@
 #include "engine/sinks.h"
 #include "engine/sources.h"
 
+struct compute {
+	struct scheduler *scheduler;
+	struct executor *executor;
+	pthread_t id;
+};
+
 struct scheduler {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct list ready, tasks;
 	unsigned threads, waiting;
 	bool stop;
-	pthread_t ids[];
+	struct compute computes[];
 };
 
 static void wake_one(struct scheduler *scheduler)
@@ -104,30 +110,43 @@ static void work_on(struct executor *executor, struct pipeline *pipeline)
 
 static void *thread_main(void *arg)
 {
-	struct scheduler *scheduler = arg;
-	struct executor *executor;
+	struct compute *compute = arg;
 	struct pipeline *pipeline;
 	struct task *task;
 
 	role_enter(ROLE_COMPUTE);
-	while ((executor = executor_new()) == NULL)
-		sched_yield();
-	while (take(scheduler, &task, &pipeline)) {
+	while (take(compute->scheduler, &task, &pipeline)) {
 		if (task != NULL) {
 			task->run(task);
 		} else {
-			work_on(executor, pipeline);
+			work_on(compute->executor, pipeline);
 			pipeline_unref(pipeline);
 		}
 	}
-	executor_free(executor);
+	executor_free(compute->executor);
 	return NULL;
+}
+
+/* What it works with is there before it begins: a thread could not say that it is not. */
+static int start_thread(struct scheduler *scheduler, struct error *err)
+{
+	struct compute *compute = &scheduler->computes[scheduler->threads];
+
+	compute->scheduler = scheduler;
+	compute->executor = executor_new();
+	if (compute->executor == NULL)
+		return error_no_memory(err);
+	if (role_start_thread(&compute->id, thread_main, compute) == 0)
+		return 0;
+	executor_free(compute->executor);
+	return error_set(err, ERR_NO_MEMORY,
+		"cannot start the compute threads; the limit of processes may be too low");
 }
 
 int scheduler_start(unsigned threads, struct scheduler **ret, struct error *err)
 {
 	struct scheduler *scheduler =
-		mem_zalloc(sizeof(*scheduler) + threads * sizeof(scheduler->ids[0]));
+		mem_zalloc(sizeof(*scheduler) + threads * sizeof(scheduler->computes[0]));
 
 	if (scheduler == NULL)
 		return error_no_memory(err);
@@ -136,13 +155,10 @@ int scheduler_start(unsigned threads, struct scheduler **ret, struct error *err)
 	list_init(&scheduler->ready);
 	list_init(&scheduler->tasks);
 	for (; scheduler->threads < threads; scheduler->threads++) {
-		if (role_start_thread(
-			    &scheduler->ids[scheduler->threads], thread_main, scheduler) != 0) {
+		if (start_thread(scheduler, err) < 0) {
 			scheduler_stop(scheduler);
 			scheduler_free(scheduler);
-			return error_set(err, ERR_NO_MEMORY,
-				"cannot start %u compute threads; the limit of processes may be too low",
-				threads);
+			return -1;
 		}
 	}
 	*ret = scheduler;
@@ -158,7 +174,7 @@ void scheduler_stop(struct scheduler *scheduler)
 	pthread_cond_broadcast(&scheduler->work);
 	pthread_mutex_unlock(&scheduler->lock);
 	for (unsigned at = 0; at < scheduler->threads; at++)
-		pthread_join(scheduler->ids[at], NULL);
+		pthread_join(scheduler->computes[at].id, NULL);
 	/* Letting go of a pipeline may make a task; with `stop` set it runs here. */
 	while ((link = list_pop(&scheduler->ready)) != NULL)
 		pipeline_unref(LIST_ENTRY(link, struct pipeline, ready_link));

@@ -22,7 +22,8 @@ bool source_possible(struct pipeline *pipeline)
 	if (pipeline->backlog_bytes >= pipeline->def->backlog_bytes ||
 		pipeline->appending_bytes >= APPENDING_MAX ||
 		budget_is_full(&pipeline->engine->budget) ||
-		engine_backlog_is_full(pipeline->engine))
+		engine_backlog_is_full(pipeline->engine) ||
+		room_lacks(&pipeline->engine->room, ROOM_NEW, 0))
 		return false;
 	if (pipeline->source_due_ns != 0 && clock_mono_ns() < pipeline->source_due_ns)
 		return false;

@@ -19,6 +19,8 @@ static int open_failed(
 	const char *text =
 		verdict->text[0] == '\0' ? "the stage refused to open" : verdict->text;
 
+	if (verdict->kind == FAILURE_TRANSIENT)
+		return error_set(err, ERR_BUSY, "/stages/%u: %s", run->index, text);
 	if (text[0] == '/')
 		return error_set(err, ERR_DEFINITION, "/stages/%u/params%s", run->index, text);
 	return error_set(err, ERR_DEFINITION, "/stages/%u: %s", run->index, text);

@@ -9,7 +9,6 @@
 #include "engine/internal.h"
 
 #define FLUSH_BYTES BLOCK_SIZE_MAX /* worth a write of its own */
-#define TAIL_BYTES  (4u << 20)     /* results that wait for the disk, at most, and then some */
 #define TAIL_ITEMS  SINK_ITEMS_MAX
 
 /* The flush that gathers now; NULL without memory. */
@@ -297,7 +296,7 @@ bool tail_has_room(const struct pipeline *pipeline)
 {
 	const struct flush *flush = pipeline->flush;
 
-	if (pipeline->flush_bytes >= TAIL_BYTES)
+	if (pipeline->flush_bytes >= pipeline->tail_bytes)
 		return false;
 	return flush == NULL ||
 	       (flush->outcome_count < TAIL_ITEMS &&
@@ -308,7 +307,7 @@ bool tail_is_crowded(const struct pipeline *pipeline)
 {
 	uint64_t waiting = pipeline->over_released - pipeline->settled;
 
-	return 2 * pipeline->flush_bytes >= TAIL_BYTES ||
+	return 2 * pipeline->flush_bytes >= pipeline->tail_bytes ||
 	       (pipeline->sink != NULL && 2 * waiting >= pipeline->sink_items);
 }
 
@@ -326,7 +325,7 @@ static bool sink_waits(const struct pipeline *pipeline)
 
 	return sink != NULL && sink->def->batch_wait_ms > 0 &&
 	       pipeline->flush->sunk.count < sink->batch_max &&
-	       2 * pipeline->flush_bytes < TAIL_BYTES && !(ends && is_last(pipeline));
+	       2 * pipeline->flush_bytes < pipeline->tail_bytes && !(ends && is_last(pipeline));
 }
 
 uint64_t tail_due_ns(const struct pipeline *pipeline)

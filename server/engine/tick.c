@@ -133,6 +133,17 @@ static const struct stage_run *stuck_at(const struct pipeline *pipeline)
 	return NULL;
 }
 
+static const char *stage_stall(const struct pipeline *pipeline, const struct stage_run *run)
+{
+	if (!run->backing_off && run == pipeline->source)
+		return "the source has been making its next items all the time";
+	if (!run->backing_off && run->active > 0)
+		return "its workers have been busy with the same items all the time";
+	if (!run->backing_off && run->queue.count > 0)
+		return "items wait, but no worker can start";
+	return "items wait for their next attempt";
+}
+
 static void describe_stall(struct job *job, const struct pipeline *pipeline)
 {
 	const struct stage_run *run = stuck_at(pipeline);
@@ -146,16 +157,8 @@ static void describe_stall(struct job *job, const struct pipeline *pipeline)
 		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", "");
 	else
 		snprintf(job->stalled_stage, sizeof(job->stalled_stage), "%s", run->def->name);
-	if (run != NULL && run->backing_off)
-		why = "items wait for their next attempt";
-	else if (run != NULL && run == pipeline->source)
-		why = "the source has been making its next items all the time";
-	else if (run != NULL && run->active > 0)
-		why = "its workers have been busy with the same items all the time";
-	else if (run != NULL && run->queue.count > 0)
-		why = "items wait, but no worker can start";
-	else if (run != NULL)
-		why = "items wait for their next attempt";
+	if (run != NULL)
+		why = stage_stall(pipeline, run);
 	snprintf(job->stalled_reason, sizeof(job->stalled_reason), "%s", why);
 }
 
@@ -197,6 +200,7 @@ static void set_stalled(struct job *job, bool stalled)
 static void tick_job(struct job *job, uint64_t now_ns)
 {
 	struct pipeline *pipeline = job->pipeline;
+	struct stored stored;
 	bool stalled, moving, failing, waiting;
 
 	if (pipeline == NULL)
@@ -210,6 +214,11 @@ static void tick_job(struct job *job, uint64_t now_ns)
 	if (stalled)
 		describe_stall(job, pipeline);
 	job->engine->backlog_sum += pipeline->backlog_bytes;
+	stored = output_stored(job);
+	job->engine->stored_sum.results += stored.results;
+	job->engine->stored_sum.failures += stored.failures;
+	job->engine->room.owed_sum +=
+		(job->record.received - job_record_finished(&job->record)) * ROOM_ITEM_COST;
 	/* As a safety net: what should have been woken is woken now. */
 	waiting = !list_empty(&pipeline->inbox) || pipeline->cold || pipeline->source != NULL;
 	pipeline_unlock(
@@ -242,14 +251,36 @@ static void trim_when_idle(struct engine *engine)
 	mem_trim();
 }
 
+/* It runs. Was there a time in which it did not? */
+static void beat(struct engine *engine)
+{
+	uint64_t stood_ns;
+
+	if (engine->closing)
+		return;
+	clock_beat();
+	stood_ns = clock_stood_ns();
+	if (stood_ns != engine->stood_ns)
+		log_warn("stood",
+			"ms=%llu hint=\"nothing ran for so long: deadlines go on from there\"",
+			(unsigned long long)((stood_ns - engine->stood_ns + CLOCK_BEAT_NS) /
+					     NS_PER_MS));
+	engine->stood_ns = stood_ns;
+}
+
 void engine_tick(struct engine *engine)
 {
-	uint64_t now_ns = clock_mono_ns();
 	struct list *link = engine->live.next;
+	uint64_t now_ns;
 
 	assert_on(ROLE_LOOP);
+	beat(engine);
+	now_ns = clock_mono_ns();
 	budget_look(&engine->budget, now_ns);
 	engine->backlog_sum = 0;
+	engine->room.owed_sum = 0;
+	engine->stored_sum = (struct stored){ 0 };
+	room_look(engine);
 	while (link != &engine->live) {
 		struct job *job = job_ref(LIST_ENTRY(link, struct job, link));
 
@@ -259,7 +290,11 @@ void engine_tick(struct engine *engine)
 	}
 	atomic_store_explicit(&engine->backlog_since, 0, memory_order_relaxed);
 	atomic_store_explicit(&engine->backlog_seen, engine->backlog_sum, memory_order_relaxed);
+	engine->stored = engine->stored_sum;
+	atomic_store_explicit(&engine->room.owed_since, 0, memory_order_relaxed);
+	atomic_store_explicit(&engine->room.owed, engine->room.owed_sum, memory_order_relaxed);
 	ops_answer_impatient(engine);
+	engine_discard(engine);
 	retention_run(engine);
 	trim_when_idle(engine);
 	engine_check_drained(engine);

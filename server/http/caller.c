@@ -30,6 +30,7 @@ static gnutls_session_t session_of(struct MHD_Connection *connection)
 
 void callers_init(struct callers *callers)
 {
+	list_init(&callers->all);
 	list_init(&callers->awake);
 	list_init(&callers->parked);
 }
@@ -102,6 +103,21 @@ void callers_tick(struct callers *callers, uint64_t idle_ns, uint64_t now_ns)
 	}
 }
 
+/* The library counts from anew where its timeout was off. One that is suspended begins afresh
+ * anyway when it goes on. */
+void callers_excuse(struct callers *callers, unsigned idle_timeout_s)
+{
+	LIST_EACH(&callers->all, among)
+	{
+		struct MHD_Connection *connection =
+			LIST_ENTRY(among, struct caller, among)->connection;
+
+		MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0);
+		MHD_set_connection_option(
+			connection, MHD_CONNECTION_OPTION_TIMEOUT, idle_timeout_s);
+	}
+}
+
 /* ---- life ---- */
 
 static uid_t user_of(int fd)
@@ -144,6 +160,7 @@ bool caller_begin(
 		return false;
 	}
 	list_init(&caller->link);
+	list_append(&listener->server->callers.all, &caller->among);
 	caller->listener = listener;
 	caller->connection = connection;
 	caller->since_ns = clock_mono_ns();
@@ -167,6 +184,7 @@ void caller_end(void **socket_context)
 	if (caller == NULL)
 		return;
 	list_remove(&caller->link);
+	list_remove(&caller->among);
 	peer_free(caller->peer);
 	count_memory(caller->listener->server);
 	principal_unref(caller->self);

@@ -32,12 +32,14 @@ struct http_server;
 struct peer;
 
 struct callers {
+	struct list all;
 	struct list awake;  /* they have just been served, and no request has begun */
 	struct list parked; /* the longest waiting first */
 };
 
 struct caller {
-	struct list link; /* of one of the lists above, or itself */
+	struct list among; /* of all */
+	struct list link;  /* of one of the other lists above, or itself */
 	struct listener *listener;
 	struct peer *peer; /* as one of all who are connected; NULL: there was no memory */
 	struct MHD_Connection *connection;
@@ -59,6 +61,10 @@ void callers_park(struct callers *callers);
 void callers_wake(struct callers *callers);
 /* Once a second: the library does not see how long a parked one has been idle. */
 void callers_tick(struct callers *callers, uint64_t idle_ns, uint64_t now_ns);
+
+/* The process has stood: what they have sent meanwhile is not seen yet, and they are not idle
+ * for it. */
+void callers_excuse(struct callers *callers, unsigned idle_timeout_s);
 
 /* A connection begins; false without memory, and then it must not live. */
 bool caller_begin(

@@ -1,6 +1,7 @@
 #include "http/exposition.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,7 +86,11 @@ static void put_number(struct exposition *to, double value)
 {
 	char text[40];
 
-	snprintf(text, sizeof(text), "%.15g\n", value);
+	/* What is whole is written whole, also where 15 digits are too few. */
+	if (fabs(value) < 0x1p63 && value == (double)(int64_t)value)
+		snprintf(text, sizeof(text), "%" PRId64 "\n", (int64_t)value);
+	else
+		snprintf(text, sizeof(text), "%.15g\n", value);
 	put_text(to, text);
 }
 

@@ -36,6 +36,16 @@ static void set_failed(struct intake *intake, const struct error *err)
 	intake->err = *err;
 }
 
+/*
+ * What was taken could not be stored. It stands in front of a mistake that was found meanwhile,
+ * so it is what the client hears: who puts only the mistake right would lose it.
+ */
+static void not_stored(struct intake *intake, const struct error *err)
+{
+	intake->failed = true;
+	intake->err = *err;
+}
+
 /* Whether all went well or not: first let the disk have what was taken. */
 static void flush(struct intake *intake)
 {
@@ -54,7 +64,7 @@ static void flush(struct intake *intake)
 			 : upload_flush(intake->upload, &err);
 	if (result == 0)
 		return;
-	set_failed(intake, &err);
+	not_stored(intake, &err);
 	become_over(intake);
 }
 
@@ -331,7 +341,7 @@ static void on_broken(void *arg, const struct error *err)
 {
 	struct intake *intake = arg;
 
-	set_failed(intake, err);
+	not_stored(intake, err);
 	become_over(intake);
 }
 
@@ -340,7 +350,7 @@ static void on_flushed(void *arg, const struct error *err)
 	struct intake *intake = arg;
 
 	if (err != NULL)
-		set_failed(intake, err);
+		not_stored(intake, err);
 	become_over(intake);
 }
 

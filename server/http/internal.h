@@ -48,6 +48,7 @@ struct http_server {
 	struct followers followers;
 	unsigned active;
 	uint64_t served, started_ns;
+	uint64_t stood_ns; /* clock_stood_ns(), as the connections know it */
 	struct http_traffic traffic;
 	struct json_check *check;
 	struct hub *hub;             /* watchers of all jobs */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/document.h"
 #include "job/text.h"
@@ -173,6 +174,11 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	snprintf(location, sizeof(location), "/v1/jobs/%s", job_id_text(job));
 	reply_job(request, 201, job);
 	request_set_header_of(request, 201, "Location", location);
+	/* There was no memory for the 201. Who hears 503 tries again and must not have made
+	 * two.
+	 */
+	if (request->status != 201)
+		job_discard(job);
 }
 
 static void create_finish(struct request *request)
@@ -210,11 +216,10 @@ const struct endpoint jobs_validate = {
 
 #define LIST_LIMIT 100
 
-static void on_list(void *arg, json_t *jobs, bool more, const struct error *err)
+static void on_list(void *arg, json_t *jobs, const struct id *next, const struct error *err)
 {
 	struct request *request = arg;
-	size_t count = json_array_size(jobs);
-	json_t *next = NULL;
+	char text[ID_TEXT_SIZE];
 
 	if (!request_back(request)) {
 		json_decref(jobs);
@@ -225,11 +230,10 @@ static void on_list(void *arg, json_t *jobs, bool more, const struct error *err)
 		request_reply_problem(request, err, NULL);
 		return;
 	}
-	if (more && count > 0)
-		next = json_incref(json_object_get(json_array_get(jobs, count - 1), "id"));
+	if (next != NULL)
+		id_format(next, text);
 	request_reply_json(request, 200,
-		json_pack("{s:o, s:o}", "items", jobs, "next",
-			next != NULL ? next : json_null()));
+		json_pack("{s:o, s:s?}", "items", jobs, "next", next != NULL ? text : NULL));
 }
 
 /* An object of the `label.KEY` parameters; NULL: none, or no memory (*ret_failed). */

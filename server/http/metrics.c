@@ -51,7 +51,13 @@ static const struct row engine_rows[] = {
 	{ "leat_jobs_stalled", GAUGE, "Jobs in which no item has moved for stall-ms.",
 		AT(jobs_stalled) },
 	{ "leat_jobs_output_full", GAUGE,
-		"Jobs that stand because of results-max or failures-max.", AT(output_full) },
+		"Jobs that stand because what they leave has come to a bound.",
+		AT(output_full) },
+	{ "leat_results_stored_bytes", GAUGE, "Results of all jobs on disk.",
+		AT(results_stored) },
+	{ "leat_failures_stored_bytes", GAUGE,
+		"Failures of all jobs on disk, the items that failed included.",
+		AT(failures_stored) },
 	{ "leat_jobs_created_total", COUNTER, "Jobs created, those of /v1/run included.",
 		AT(jobs_created) },
 	{ "leat_jobs_deleted_total", COUNTER, "Jobs deleted, those of /v1/run included.",
@@ -286,6 +292,27 @@ static void write_stage_meters(struct exposition *to, const struct engine_metric
 
 /* ---- HTTP ---- */
 
+static void write_starved(struct exposition *to, const struct http_server *server)
+{
+	uint64_t total = 0;
+
+	for (unsigned at = 0; at < server->listener_count; at++)
+		total += server->listeners[at].starved_total;
+	exposition_family(to, "leat_http_accept_starved_total", COUNTER,
+		"Times that clients had to wait because the system had no descriptor or memory "
+		"for one more connection.");
+	exposition_count(to, NULL, total);
+}
+
+/* Without TLS there is none. */
+static void write_certificate(struct exposition *to, const struct http_server *server)
+{
+	exposition_family(to, "leat_tls_certificate_not_after_timestamp_seconds", GAUGE,
+		"When the certificate in force ends, in seconds since 1970.");
+	if (server->tls != NULL)
+		exposition_number(to, NULL, (double)tls_expires(server->tls));
+}
+
 static void write_http(struct exposition *to, const struct http_server *server)
 {
 	traffic_write(&server->traffic, to);
@@ -293,6 +320,8 @@ static void write_http(struct exposition *to, const struct http_server *server)
 		"Requests that have not been answered whole, this one included.",
 		server->active);
 	peers_write(&server->peers, to);
+	write_certificate(to, server);
+	write_starved(to, server);
 	rates_write(&server->rates, to);
 	followers_write(server, to);
 }
@@ -330,6 +359,11 @@ static void write_engine_bounds(struct exposition *to, const struct engine_confi
 	write_max(to, "leat_backlog_max_bytes", "backlog-total-max", config->backlog_total_max);
 	write_max(to, "leat_job_results_max_bytes", "results-max", config->results_max);
 	write_max(to, "leat_job_failures_max", "failures-max", config->failures_max);
+	write_max(to, "leat_job_failures_max_bytes", "failures-bytes-max",
+		config->failures_bytes_max);
+	write_max(to, "leat_results_max_bytes", "results-total-max", config->results_total_max);
+	write_max(to, "leat_failures_max_bytes", "failures-bytes-total-max",
+		config->failures_bytes_total_max);
 }
 
 static void write_http_bounds(struct exposition *to, const struct http_server *server)

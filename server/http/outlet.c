@@ -327,7 +327,9 @@ ssize_t outlet_read(struct outlet *outlet, char *to, size_t max)
 	size_t done = 0;
 	ssize_t more;
 
-	if (begin(outlet) < 0)
+	if (!outlet->cut && begin(outlet) < 0)
+		outlet->cut = true;
+	if (outlet->cut)
 		return READ_CUT;
 	do {
 		more = (ssize_t)copy_out(outlet, to + done, max - done);
@@ -336,6 +338,8 @@ ssize_t outlet_read(struct outlet *outlet, char *to, size_t max)
 		if (more > 0)
 			done += (size_t)more;
 	} while (more > 0 && done < max);
+	/* What stands before the cut goes out; half of a value is still in `out`. */
+	outlet->cut = more == READ_CUT;
 	return done > 0 ? (ssize_t)done : more;
 }
 

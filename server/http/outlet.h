@@ -38,7 +38,7 @@ struct outlet {
 	size_t page_bytes;
 	uint64_t page_ns; /* when the page came */
 	struct error err; /* of a fetch */
-	bool fetching, begun, over, failed;
+	bool fetching, begun, over, failed, cut;
 	bool dry; /* all that was committed has been read */
 };
 

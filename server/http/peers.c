@@ -201,6 +201,14 @@ static void tell_late(const struct peer *peer)
 		return; /* who takes nothing is told nothing */
 }
 
+/* It may be the rest of the head; the loop has had no time to look. */
+static bool has_unread(const struct peer *peer)
+{
+	int waiting = 0;
+
+	return ioctl(peer->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 /* An idle one that says nothing at all has been closed by the library before. */
 static void close_late(struct list *list, uint64_t allowed_ms, uint64_t now_ns)
 {
@@ -210,6 +218,8 @@ static void close_late(struct list *list, uint64_t allowed_ms, uint64_t now_ns)
 
 		if (peer->since_ns + allowed_ms * NS_PER_MS > now_ns)
 			return;
+		if (has_unread(peer))
+			continue;
 		list_remove(&peer->link);
 		if (has_said_something(peer)) {
 			peer->peers->slow_heads++;

@@ -43,7 +43,7 @@ struct principal {
 };
 
 /* With one reference; NULL without memory. `name` fits. */
-struct principal *principal_new(const char *name, unsigned scopes, json_t *labels);
+struct principal *principal_new(const char *name, unsigned mask, json_t *labels);
 struct principal *principal_ref(struct principal *principal);
 void principal_unref(struct principal *principal);
 
@@ -69,6 +69,6 @@ const char *scope_name(enum scope scope);
 enum scope scope_parse(const char *name);
 /* "read or submit", for people. */
 #define SCOPES_TEXT_SIZE 48
-void scopes_text(unsigned scopes, const char *between, char ret_text[static SCOPES_TEXT_SIZE]);
+void scopes_text(unsigned mask, const char *between, char ret_text[static SCOPES_TEXT_SIZE]);
 
 #endif

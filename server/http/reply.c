@@ -74,6 +74,11 @@ void request_reply_empty(struct request *request, unsigned status)
 	request_reply_constant(request, status, NULL, "", 0);
 }
 
+static void reply_no_memory(struct request *request)
+{
+	request_reply_constant(request, 503, PROBLEM_TYPE, no_memory, sizeof(no_memory) - 1);
+}
+
 /* As a text with a newline behind it, for the sake of terminals. */
 static void reply_json(struct request *request, unsigned status, const char *type, json_t *json)
 {
@@ -82,8 +87,7 @@ static void reply_json(struct request *request, unsigned status, const char *typ
 	if (json_append_text(json, JSON_FLAGS | json_text_reals(json), &text) < 0 ||
 		buf_append(&text, "\n", 1) < 0) {
 		buf_done(&text);
-		request_reply_constant(
-			request, 503, PROBLEM_TYPE, no_memory, sizeof(no_memory) - 1);
+		reply_no_memory(request);
 	} else {
 		request_reply_text(request, status, type, text.data, text.len);
 	}
@@ -122,11 +126,18 @@ void request_reply_problem(
 	struct request *request, const struct error *err, const struct mistakes *mistakes)
 {
 	const struct endpoint *endpoint = request->endpoint;
+	unsigned failures = mem_failures();
+	json_t *extra = NULL;
 
-	if (!is_late(request))
-		reply_problem(request, err, mistakes,
-			endpoint != NULL && endpoint->extra != NULL ? endpoint->extra(request)
-								    : NULL);
+	if (is_late(request))
+		return;
+	if (endpoint != NULL && endpoint->extra != NULL)
+		extra = endpoint->extra(request);
+	/* Without its members a problem says something else. */
+	if (extra == NULL && mem_failures() != failures)
+		reply_no_memory(request);
+	else
+		reply_problem(request, err, mistakes, extra);
 }
 
 void request_reply_problem_with(struct request *request, const struct error *err, json_t *extra)
@@ -201,8 +212,16 @@ void request_reply_stream(struct request *request, unsigned status, const char *
 
 void request_set_header(struct request *request, const char *name, const char *value)
 {
-	if (request->response != NULL)
-		MHD_add_response_header(request->response, name, value);
+	if (request->response == NULL ||
+		MHD_add_response_header(request->response, name, value) == MHD_YES)
+		return;
+	/* Without memory for it. The reply would say something else, in the worst case that
+	 * what is packed is not: rather none. */
+	request->text = NULL;
+	request->text_len = 0;
+	request->status = 0;
+	MHD_destroy_response(TAKE(request->response));
+	request_cut(request);
 }
 
 void request_set_header_of(

@@ -427,6 +427,8 @@ static enum MHD_Result queue(struct request *request)
 		request_count(request, 0, request->text_len);
 	if (request->server->leaving || request->unclear)
 		request_set_header(request, "Connection", "close");
+	if (request->gone)
+		return MHD_NO;
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
 

@@ -154,7 +154,8 @@ void request_reply_problem_with(
 	struct request *request, const struct error *err, json_t *extra);
 /* The endpoint's read() makes the body. */
 void request_reply_stream(struct request *request, unsigned status, const char *type);
-/* After the reply was given: a header of it; a trailer, up to READ_END. */
+/* After the reply was given: a header of it; a trailer, up to READ_END. Without memory for a
+ * header there is no reply: the connection is closed. */
 void request_set_header(struct request *request, const char *name, const char *value);
 /* A header of a reply that was meant to be of this status: if there was no memory for it, "out
  * of memory" has none. */

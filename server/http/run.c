@@ -25,21 +25,6 @@ struct run {
 	bool watching, fail_fast, sent;
 };
 
-/* ---- the end of the job ---- */
-
-static void on_deleted(void *arg, struct job *job, const struct error *err)
-{
-}
-
-/* Nobody is left to be told if this fails; what stays is removed at the next start. */
-static void remove_job(struct job *job)
-{
-	struct error err;
-
-	if (job_delete(job, on_deleted, NULL, &err) < 0)
-		log_warn("run_not_removed", JOB_LOG " err=\"%s\"", JOB_LOG_ARGS(job), err.text);
-}
-
 /* ---- fail_fast ---- */
 
 static json_t *name_failure(const struct run *run, const struct failure_view *view)
@@ -264,7 +249,7 @@ static void on_created(void *arg, struct job *job, const struct error *err)
 	}
 	if (!reply_is_good(request, job, err)) {
 		if (job != NULL)
-			remove_job(job); /* the client has left already */
+			job_discard(job); /* the client has left already */
 		return;
 	}
 	run = request->state;
@@ -493,7 +478,7 @@ static void run_end(struct request *request)
 	if (run->taking)
 		intake_close(&run->intake);
 	if (run->job != NULL) {
-		remove_job(run->job);
+		job_discard(run->job);
 		job_unref(run->job);
 	}
 	free_run(run);

@@ -13,6 +13,7 @@
 #include "http/events.h"
 #include "http/guard.h"
 #include "http/internal.h"
+#include "http/limbs.h"
 #include "http/request.h"
 #include "http/socket.h"
 #include "http/tokens.h"
@@ -146,10 +147,25 @@ static void run_once(struct http_server *server)
 		MHD_run(server->listeners[at].daemon);
 }
 
+/* Before the library compares its own clock, which goes on, with what it has seen of them. */
+static void excuse_callers(struct http_server *server)
+{
+	uint64_t stood_ns;
+
+	clock_mono_ns(); /* notices it */
+	stood_ns = clock_stood_ns();
+	if (stood_ns == server->stood_ns)
+		return;
+	server->stood_ns = stood_ns;
+	if (server->config.idle_timeout_s > 0)
+		callers_excuse(&server->callers, server->config.idle_timeout_s);
+}
+
 static void run(struct http_server *server)
 {
 	unsigned runs = 0;
 
+	excuse_callers(server);
 	do {
 		server->kicked = false;
 		run_once(server);
@@ -272,14 +288,14 @@ static int start_daemon(struct listener *listener, unsigned limit, struct error 
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 
 	listener->tls = server->tls != NULL && !listener->is_unix;
-	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
-						    MHD_USE_ERROR_LOG |
-						    (listener->tls ? MHD_USE_TLS : 0),
+	listener->limit = limit;
+	listener->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
+			MHD_USE_ERROR_LOG | (listener->tls ? MHD_USE_TLS : 0),
 		0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
-		MHD_OPTION_LISTEN_SOCKET, listener->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, config->connection_memory,
-		MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		config->connection_memory, MHD_OPTION_CONNECTION_TIMEOUT,
+		config->idle_timeout_s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_URI_LOG_CALLBACK,
 		on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
 		MHD_OPTION_ARRAY, listener->tls ? tls_daemon_options : none, MHD_OPTION_END);
@@ -324,6 +340,7 @@ int http_server_start(const struct http_config *config, struct engine *engine,
 
 	if (server == NULL)
 		return error_no_memory(err);
+	limbs_init();
 	server->config = *config;
 	server->engine = engine;
 	server->loop = engine_loop(engine);
@@ -411,14 +428,18 @@ void http_server_quiesce(struct http_server *server)
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct http_server *server = handle->type == UV_POLL
-					     ? ((struct listener *)handle->data)->server
-					     : handle->data;
+	struct http_server *server = handle->data;
 
 	if (--server->closing > 0)
 		return;
 	guard_close(server);
 	mem_free(server);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	handle->data = ((struct listener *)handle->data)->server;
+	on_closed(handle);
 }
 
 /* The library aborts the process if it is stopped with a suspended connection. */
@@ -454,9 +475,9 @@ void http_server_stop(struct http_server *server)
 	rates_done(&server->rates);
 	traffic_done(&server->traffic);
 	tls_free(TAKE(server->tls));
-	server->closing = ARRAY_SIZE(handles) + server->listener_count;
+	server->closing = ARRAY_SIZE(handles) + server->listener_count * LISTENER_HANDLES;
 	for (size_t at = 0; at < ARRAY_SIZE(handles); at++)
 		uv_close(handles[at], on_closed);
 	for (unsigned at = 0; at < server->listener_count; at++)
-		uv_close((uv_handle_t *)&server->listeners[at].poll, on_closed);
+		listener_close(&server->listeners[at], on_listener_closed);
 }

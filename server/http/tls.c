@@ -1,5 +1,6 @@
 #include "http/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/abstract.h>
@@ -51,15 +52,17 @@ static int read_all(int fd, struct buf *to)
 	while ((got = read(fd, piece, sizeof(piece))) > 0)
 		if (to->len + (size_t)got > FILE_MAX || buf_append(to, piece, (size_t)got) < 0)
 			return -EFBIG;
-	memset(piece, 0, sizeof(piece));
+	explicit_bzero(piece, sizeof(piece));
 	return got < 0 ? -errno : 0;
 }
 
 static int read_file(const char *setting, const char *path, struct buf *to, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int result = fd < 0 ? -errno : read_all(fd, to);
+	int fd, result;
 
+	assert(path != NULL);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	result = fd < 0 ? -errno : read_all(fd, to);
 	if (fd >= 0)
 		close(fd);
 	return result < 0 ? bad_file(setting, path, strerror(-result), err) : 0;
@@ -136,7 +139,7 @@ static int check_key(const struct tls *tls, const struct buf *bytes, struct erro
 			"the key is encrypted; give one without a passphrase, that only leat's "
 			"user can read",
 			err);
-	if (memmem(bytes->data, bytes->len, "PRIVATE KEY-----", 16) == NULL)
+	if (bytes->len == 0 || memmem(bytes->data, bytes->len, "PRIVATE KEY-----", 16) == NULL)
 		return bad_file("tls-key", tls->key,
 			"no private key in PEM (-----BEGIN PRIVATE KEY-----) is in it", err);
 	return bad_file("tls-key", tls->key, gnutls_strerror(result), err);
@@ -314,7 +317,7 @@ void tls_free(struct tls *tls)
 
 int tls_reload(struct tls *tls, struct error *err)
 {
-	struct tls_generation *fresh;
+	struct tls_generation *fresh = NULL;
 
 	if (load(tls, &fresh, err) < 0)
 		return -1;

@@ -52,8 +52,8 @@ static int make_sockets(int *ret_ours, int *ret_theirs)
 
 static int fail(struct error *err, const char *what)
 {
-	return error_set(err, ERR_INTERNAL, "a process for the stage cannot be started: %s: %s",
-		what, strerror(errno));
+	return error_set(err, error_is_shortage(errno) ? ERR_BUSY : ERR_INTERNAL,
+		"a process for the stage cannot be started: %s: %s", what, strerror(errno));
 }
 
 /* Its end of everything is ours only until it has it. */

@@ -28,7 +28,7 @@ static size_t pages(size_t bytes)
 
 static int fail(struct error *err, const char *what)
 {
-	return error_set(err, errno == ENOMEM ? ERR_NO_MEMORY : ERR_INTERNAL,
+	return error_set(err, error_is_shortage(errno) ? ERR_BUSY : ERR_INTERNAL,
 		"the memory shared with a stage's process: %s: %s", what, strerror(errno));
 }
 

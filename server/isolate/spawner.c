@@ -152,7 +152,8 @@ int spawner_spawn(struct spawner *spawner, const char *program, char *const argv
 	}
 	pthread_mutex_unlock(&spawner->lock);
 	if (request.result != 0)
-		return error_set(err, ERR_INTERNAL,
+		return error_set(err,
+			error_is_shortage(request.result) ? ERR_BUSY : ERR_INTERNAL,
 			"a process for the stage cannot be started: %s",
 			strerror(request.result));
 	*ret_pid = request.pid;

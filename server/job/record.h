@@ -62,7 +62,8 @@ struct stage_counts {
 	X(uint64_t, trace_id_low)                                                                  \
 	X(uint64_t, trace_parent)                                                                  \
 	X(uint64_t, trace_flags)                                                                   \
-	X(uint64_t, owner_len)      /* bytes of the owner, behind all else */
+	X(uint64_t, owner_len)      /* bytes of the owner, behind all else */                      \
+	X(uint64_t, failure_bytes)  /* of the failures that are stored */
 
 struct job_record {
 #define X(type, name) type name;

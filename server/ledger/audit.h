@@ -25,7 +25,7 @@ void audit_free(struct audit *audit);
 int audit_value(struct audit *audit, unsigned table, const struct lmdb_key *key,
 	const void *bytes, size_t len);
 /* A value of the job is known to be lost. */
-void audit_lost(struct audit *audit, const struct id *job);
+void audit_lost(struct audit *audit, const struct id *id);
 /*
  * Afterwards: every job that has lost something, and what. Of a table that is `torn` (by enum
  * lmdb_table) values may be missing that nobody has seen: a job that may have had one there,

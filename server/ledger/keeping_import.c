@@ -466,27 +466,35 @@ static void take_back(struct import *import)
 	}
 }
 
-int keeping_import(const char *dir, FILE *from, uint64_t *ret_jobs, struct error *err)
+int import_all(struct ledger *ledger, FILE *from, uint64_t *ret_jobs, struct error *err)
 {
-	struct ledger_lmdb_config config = { .dir = dir, .max_bytes = MAP_BYTES };
-	struct import import = { .from = from };
-	int result;
+	struct import import = { .ledger = ledger, .from = from };
+	int result = import_lines(&import, err);
 
-	if (ledger_lmdb_open(&config, &import.ledger, err) < 0)
-		return -1;
-	result = import_lines(&import, err);
 	if (result == 0)
 		result = reveal(&import, err);
 	if (result < 0)
 		take_back(&import);
 	else
 		*ret_jobs = import.count;
-	ledger_close(import.ledger);
 	json_decref(import.object);
 	free(import.line); /* getline()'s */
 	buf_done(&import.decoded);
 	buf_done(&import.texts);
 	buf_done(&import.items);
 	mem_free(import.jobs);
+	return result;
+}
+
+int keeping_import(const char *dir, FILE *from, uint64_t *ret_jobs, struct error *err)
+{
+	struct ledger_lmdb_config config = { .dir = dir, .max_bytes = MAP_BYTES };
+	struct ledger *ledger;
+	int result;
+
+	if (ledger_lmdb_open(&config, &ledger, err) < 0)
+		return -1;
+	result = import_all(ledger, from, ret_jobs, err);
+	ledger_close(ledger);
 	return result;
 }

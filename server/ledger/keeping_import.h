@@ -47,6 +47,12 @@ struct import {
 	struct buf texts, items;
 };
 
+/*
+ * All lines, into a ledger that nobody else has; see keeping_import(). The caller is its commit
+ * thread.
+ */
+int import_all(struct ledger *ledger, FILE *from, uint64_t *ret_jobs, struct error *err);
+
 /* ERR_BAD_REQUEST with the line's number. Returns -1. */
 int import_wrong(const struct import *import, struct error *err, const char *what);
 /* 1: there is one, in `object` and `value`; 0: the file is over. */

@@ -144,8 +144,7 @@ struct ledger {
 /* ledger_lmdb.c. Errors: ERR_STORE, with what to do (another process, a newer format, …). */
 struct ledger_lmdb_config {
 	const char *dir;    /* made if it is not there */
-	uint64_t max_bytes; /* bound of the file; the map is a little larger, for what must end
-			     */
+	uint64_t max_bytes; /* bound of the file */
 };
 int ledger_lmdb_open(
 	const struct ledger_lmdb_config *config, struct ledger **ret, struct error *err);

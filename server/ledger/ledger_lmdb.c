@@ -19,9 +19,14 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "ledger/lmdb_guard.h"
 
 #define STAT_EVERY_MS 100
 #define READERS_EVERY 64 /* transactions */
+
+/* Below that nobody cares how much was freed; so much the next transaction may write. */
+#define FREED_BYTES (64ull << 10)
+#define NEXT_BYTES  (8ull << 20)
 
 /* ---- transactions ---- */
 
@@ -103,50 +108,6 @@ static void forget_dead_readers(struct ledger_lmdb *lmdb)
 		mdb_reader_check(lmdb->env.env, &dead);
 }
 
-static int lmdb_begin(struct ledger *ledger, struct error *err)
-{
-	struct ledger_lmdb *lmdb = lmdb_of(ledger);
-	int code;
-
-	assert_on(ROLE_COMMIT);
-	assert(lmdb->txn == NULL);
-	FAULT_POINT("transaction-begins");
-	if (check_place(lmdb, err) < 0)
-		return -1;
-	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
-		return -1;
-	forget_dead_readers(lmdb);
-	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
-	if (code == MDB_PANIC) {
-		if (reopen(lmdb, &lmdb->serial, err) < 0)
-			return -1;
-		code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
-	}
-	FAULT_POINT("transaction-begun");
-	return code == 0 ? 0 : lmdb_error(lmdb, code, "beginning to write", err);
-}
-
-static void lmdb_abort(struct ledger *ledger)
-{
-	struct ledger_lmdb *lmdb = lmdb_of(ledger);
-
-	mdb_txn_abort(TAKE(lmdb->txn));
-}
-
-/* The store holds the serial number `found`: was the last commit a success? */
-static int conclude(struct ledger_lmdb *lmdb, uint64_t found, struct error *err)
-{
-	bool there = found == lmdb->serial;
-
-	lmdb->serial = found;
-	atomic_store(&lmdb->writable, there);
-	if (!there)
-		return lmdb_error(lmdb, lmdb->doubt_code, "committing", err);
-	atomic_store(&lmdb->used_bytes, lmdb->doubt_bytes);
-	atomic_fetch_add(&lmdb->commits, 1);
-	return 0;
-}
-
 /*
  * What the store holds now is to be what the disk has. A sync is not enough: after one that
  * failed, the system may take for clean what never arrived. So a transaction is written, and
@@ -164,6 +125,80 @@ static int write_afresh(struct lmdb_env *env, uint64_t serial)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
 	return code;
+}
+
+/*
+ * What a transaction has freed can be used in the one after the next. Where that may be missed,
+ * or one has found no page, an empty one stands in between.
+ */
+static void let_go_of_pages(struct ledger_lmdb *lmdb)
+{
+	uint64_t taken = atomic_load(&lmdb->used_bytes) + lmdb->freed_bytes;
+	uint64_t next = MAX(NEXT_BYTES, lmdb->max_bytes / 16);
+	bool tight = lmdb->freed_bytes >= FREED_BYTES && taken + next > lmdb->max_bytes;
+
+	if (!lmdb->was_full && !tight)
+		return;
+	if (write_afresh(&lmdb->env, lmdb->serial) != 0)
+		return; /* the transaction that is to begin will say why */
+	lmdb->was_full = false;
+	lmdb->freed_bytes = 0;
+}
+
+/* Pages are written anew, never changed: what it has written and is not more is free now. */
+static void note_freed(struct ledger_lmdb *lmdb, uint64_t used_before)
+{
+	uint64_t used = atomic_load(&lmdb->used_bytes), had = used_before + lmdb->written_bytes;
+
+	lmdb->freed_bytes = had - MIN(had, used);
+}
+
+static int lmdb_begin(struct ledger *ledger, struct error *err)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+	int code;
+
+	assert_on(ROLE_COMMIT);
+	assert(lmdb->txn == NULL);
+	FAULT_POINT("transaction-begins");
+	if (check_place(lmdb, err) < 0)
+		return -1;
+	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
+		return -1;
+	forget_dead_readers(lmdb);
+	let_go_of_pages(lmdb);
+	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+	if (code == MDB_PANIC) {
+		if (reopen(lmdb, &lmdb->serial, err) < 0)
+			return -1;
+		code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+	}
+	lmdb->written_bytes = 0;
+	FAULT_POINT("transaction-begun");
+	return code == 0 ? 0 : lmdb_error(lmdb, code, "beginning to write", err);
+}
+
+static void lmdb_abort(struct ledger *ledger)
+{
+	struct ledger_lmdb *lmdb = lmdb_of(ledger);
+
+	mdb_txn_abort(TAKE(lmdb->txn));
+}
+
+/* The store holds the serial number `found`: was the last commit a success? */
+static int conclude(struct ledger_lmdb *lmdb, uint64_t found, struct error *err)
+{
+	bool there = found == lmdb->serial;
+	uint64_t used_before;
+
+	lmdb->serial = found;
+	atomic_store(&lmdb->writable, there);
+	if (!there)
+		return lmdb_error(lmdb, lmdb->doubt_code, "committing", err);
+	used_before = atomic_exchange(&lmdb->used_bytes, lmdb->doubt_bytes);
+	note_freed(lmdb, used_before);
+	atomic_fetch_add(&lmdb->commits, 1);
+	return 0;
 }
 
 /*
@@ -387,6 +422,7 @@ int ledger_lmdb_open(
 	lmdb->lock_fd = -1;
 	lmdb->writable = true;
 	init_locks(lmdb);
+	lmdb_guard_init();
 	lmdb->dir = mem_strdup(config->dir);
 	if (lmdb->dir == NULL) {
 		error_no_memory(err);

@@ -90,6 +90,8 @@ static bool visit_meta(void *arg, const struct pages_node *node)
 	check->values[TABLE_META]++;
 	buf_clear(&checking->bytes);
 	if (!pages_read(checking->pages, node, &checking->bytes)) {
+		if (pages_no_memory(checking->pages))
+			return false;
 		trouble(checking, "an entry of the ledger's own cannot be read");
 		return true;
 	}
@@ -270,7 +272,7 @@ static bool visit_value(void *arg, const struct pages_node *node)
 		checking->unread = true;
 	else if (!pages_read(checking->pages, node, &checking->bytes))
 		checking->bytes.len = before; /* then its seal is wrong */
-	return !checking->stop;
+	return !checking->stop && !pages_no_memory(checking->pages);
 }
 
 /* ---- all of it ---- */

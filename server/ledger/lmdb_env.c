@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "ledger/lmdb_guard.h"
 
 /* So much of the map may be touched before its pages are let go of. */
 #define TOUCHED_MAX (2u << 20)
 /* With less than that left on the disk, a failed write is taken for its being full. */
 #define FULL_BYTES      (8u << 20)
-#define HEADROOM_MIN    (64ull << 20)
+#define HEADROOM        (16ull << 20)
 #define LOCK_FILE_BYTES (32 << 10) /* room for about 500 readers at a time */
 
 const char *const lmdb_table_names[TABLE_COUNT] = {
@@ -42,6 +43,7 @@ int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct erro
 		code = ENOSPC;
 	switch (code) {
 	case MDB_MAP_FULL:
+		lmdb->was_full = true;
 		return error_set(err, ERR_DISK_FULL,
 			"the data folder %s has reached its bound of %llu MiB: delete jobs that "
 			"are done, or start leat with a larger bound",
@@ -54,6 +56,11 @@ int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct erro
 			lmdb->dir);
 	case ENOMEM:
 		return error_no_memory(err);
+	case LMDB_UNREADABLE:
+		return error_set(err, ERR_STORE,
+			"%s/data.mdb cannot be read: the disk does not give a page of it, or it "
+			"was cut short; look at the disk, 'leat fsck' says what is lost",
+			lmdb->dir);
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
@@ -150,18 +157,14 @@ int lmdb_env_get_serial(struct lmdb_env *env, uint64_t *ret_serial)
 
 /* ---- opening ---- */
 
-/*
- * max_bytes is for whoever admits (stat); the map is larger, for what must be written to
- * bring to an end what was admitted.
- */
+/* The bound; a file that was larger once needs pages beyond it until something was removed. */
 static size_t map_size(const struct ledger_lmdb *lmdb, const char *data_path)
 {
-	uint64_t bytes = lmdb->max_bytes + MAX(HEADROOM_MIN, lmdb->max_bytes / 8);
+	uint64_t bytes = lmdb->max_bytes;
 	struct stat file;
 
-	/* It may have been larger once. */
-	if (stat(data_path, &file) == 0)
-		bytes = MAX(bytes, (uint64_t)file.st_size + HEADROOM_MIN);
+	if (stat(data_path, &file) == 0 && (uint64_t)file.st_size > bytes)
+		bytes = (uint64_t)file.st_size + HEADROOM;
 	return bytes & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
 }
 

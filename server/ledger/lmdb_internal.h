@@ -6,6 +6,8 @@
  *	lmdb_env.c      the environment: open, close, tables, how much of the map is resident
  *	ledger_lmdb.c   transactions, and what became of a commit that failed; stat
  *	lmdb_write.c    lmdb_read.c
+ *	lmdb_walk.c     one reading call's way through a table
+ *	lmdb_guard.c    pages that the disk does not give
  *	lmdb_seal.c     the checksum of each value, and what was found damaged
  *	lmdb_upgrade.c  what an older format has to become
  *
@@ -110,10 +112,12 @@ struct ledger_lmdb {
 
 	/* The commit thread's own. */
 	MDB_txn *txn;
-	uint64_t serial;      /* of the last commit, or of the one in doubt */
-	uint64_t begun;       /* transactions */
-	uint64_t doubt_bytes; /* used_bytes once it is known to be there */
-	int doubt_code;       /* LMDB's word when it failed */
+	bool was_full;                       /* a transaction found no page */
+	uint64_t written_bytes, freed_bytes; /* about: by this one, by the last one */
+	uint64_t serial;                     /* of the last commit, or of the one in doubt */
+	uint64_t begun;                      /* transactions */
+	uint64_t doubt_bytes;                /* used_bytes once it is known to be there */
+	int doubt_code;                      /* LMDB's word when it failed */
 
 	_Atomic uint64_t used_bytes, commits;
 	_Atomic bool writable;

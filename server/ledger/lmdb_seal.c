@@ -27,7 +27,7 @@ uint64_t lmdb_meta_seal(const char *name, uint64_t number)
 {
 	char where[KEY_VALUE_SIZE] = "";
 
-	memcpy(where, name, MIN(strlen(name), sizeof(where)));
+	memcpy(where, name, strnlen(name, sizeof(where)));
 	return lmdb_seal(TABLE_META, where, &number, sizeof(number));
 }
 

@@ -85,6 +85,7 @@ static int put(struct ledger *ledger, unsigned table, const struct id *job, uint
 	if (len > (size_t)BLOCK_SIZE_MAX * SEGMENTS_MAX)
 		return error_set(
 			err, ERR_STORE, "a value of %zu bytes is too large to store", len);
+	lmdb->written_bytes += len + 4096;
 	code = lmdb_put_sealed(&lmdb->env, lmdb->txn, table, &key, bytes, len);
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "writing", err);
 }

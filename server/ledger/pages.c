@@ -27,6 +27,7 @@ struct pages {
 	struct meta meta; /* the one that counts */
 	uint8_t *used;    /* a bit a page */
 	uint64_t used_count;
+	bool no_memory; /* a value could not be read for want of it */
 };
 
 struct bound {
@@ -216,6 +217,11 @@ int pages_read_error(const struct pages *pages)
 	return pages->read_error;
 }
 
+bool pages_no_memory(const struct pages *pages)
+{
+	return pages->no_memory;
+}
+
 uint64_t pages_file_bytes(const struct pages *pages)
 {
 	return pages->file_bytes;
@@ -305,24 +311,29 @@ damaged:
 	return false;
 }
 
-/* A value's own pages: the first says how many they are, and who frees them believes it. */
+/*
+ * A value's own pages: the first says how many they are, and who frees them believes it. They
+ * are more than the value needs where it took the place of a longer one of its transaction:
+ * LMDB writes over that (mdb_cursor_put(): "we don't bother to try shrinking the page").
+ */
 static bool check_overflow(struct tree *tree, uint64_t page, size_t len)
 {
 	struct pages *pages = tree->pages;
 	uint64_t count = (sizeof(struct page_head) - 1 + len) / pages->page_size + 1;
 	struct page_head head;
 
-	if (!use(tree, page, count))
-		return false;
+	if (pages->deep) {
+		if (!read_at(pages, page * pages->page_size, &head, sizeof(head)) ||
+			head.pgno != page || head.flags != PAGE_OVERFLOW ||
+			overflow_pages(&head) < count) {
+			trouble(pages, "%s: page %llu is not the long value that it should be",
+				tree->name, (unsigned long long)page);
+			return false;
+		}
+		count = overflow_pages(&head);
+	}
 	tree->overflows += count;
-	if (!pages->deep)
-		return true;
-	if (read_at(pages, page * pages->page_size, &head, sizeof(head)) && head.pgno == page &&
-		head.flags == PAGE_OVERFLOW && overflow_pages(&head) == count)
-		return true;
-	trouble(pages, "%s: page %llu is not the long value that it should be", tree->name,
-		(unsigned long long)page);
-	return false;
+	return use(tree, page, count);
 }
 
 static void visit_leaf_node(
@@ -446,21 +457,22 @@ static void walk_page(
 	mem_free(bytes);
 }
 
-/* What is counted in the tree's head must be what was found. */
+/* What is counted in the tree's head must be what was found. Of long values, of whose pages
+ * only a deep look knows how many they are, it may count more. */
 static void check_counts(struct tree *tree)
 {
 	const struct db *db = &tree->db;
+	bool long_fit = tree->pages->deep ? db->overflow_pages == tree->overflows
+					  : db->overflow_pages >= tree->overflows;
 
 	if (db->depth != tree->depth || db->branch_pages != tree->branches ||
-		db->leaf_pages != tree->leaves || db->overflow_pages != tree->overflows ||
-		db->entries != tree->entries)
+		db->leaf_pages != tree->leaves || !long_fit || db->entries != tree->entries)
 		trouble(tree->pages,
 			"%s: it has %llu records on %llu pages, and should have %llu on %llu",
 			tree->name, (unsigned long long)tree->entries,
-			(unsigned long long)(tree->branches + tree->leaves + tree->overflows),
+			tree->branches + 0ULL + tree->leaves + tree->overflows,
 			(unsigned long long)db->entries,
-			(unsigned long long)(db->branch_pages + db->leaf_pages +
-					     db->overflow_pages));
+			db->branch_pages + 0ULL + db->leaf_pages + db->overflow_pages);
 }
 
 static int walk_tree(struct tree *tree, struct error *err)
@@ -470,7 +482,7 @@ static int walk_tree(struct tree *tree, struct error *err)
 
 	if (tree->db.root != NO_PAGE)
 		walk_page(tree, tree->db.root, 1, none, none);
-	if (tree->no_memory)
+	if (tree->no_memory || tree->pages->no_memory)
 		return error_no_memory(err);
 	/* Where something is wrong already the counts are no news. */
 	if (!tree->stop && tree->pages->troubles == before)
@@ -506,8 +518,10 @@ int pages_walk(struct pages *pages, const char *name, const struct pages_node *t
 
 bool pages_read(struct pages *pages, const struct pages_node *node, struct buf *to)
 {
-	if (buf_reserve(to, node->len) < 0)
+	if (buf_reserve(to, node->len) < 0) {
+		pages->no_memory = true;
 		return false;
+	}
 	if (node->data != NULL)
 		memcpy(to->data + to->len, node->data, node->len);
 	else if (!read_at(pages, node->overflow * pages->page_size + sizeof(struct page_head),
@@ -535,6 +549,8 @@ static bool visit_free(void *arg, const struct pages_node *node)
 	memcpy(&walk->newest, node->key, sizeof(walk->newest));
 	buf_clear(&walk->bytes);
 	if (!pages_read(pages, node, &walk->bytes) || node->len < sizeof(count)) {
+		if (pages->no_memory)
+			return false;
 		trouble(pages, "the free list: entry %llu cannot be read",
 			(unsigned long long)walk->newest);
 		return true;

@@ -52,6 +52,9 @@ void pages_close(struct pages *pages);
 unsigned pages_troubles(const struct pages *pages);
 /* Why a read failed, if one did: then what was told may be the disk's fault and pass; or 0. */
 int pages_read_error(const struct pages *pages);
+/* Has pages_read() found no memory? That is no damage: a visitor tells nothing and stops, and
+ * the walk ends with ERR_NO_MEMORY. */
+bool pages_no_memory(const struct pages *pages);
 uint64_t pages_file_bytes(const struct pages *pages);
 /* Of the state that was chosen. */
 uint64_t pages_txn(const struct pages *pages);

@@ -40,7 +40,7 @@ static char *join_choices(const struct fields *fields, const json_t *list)
 {
 	size_t size = 1, at;
 	json_t *word;
-	char *text;
+	char *text, *end;
 
 	json_array_foreach(list, at, word)
 	{
@@ -54,11 +54,12 @@ static char *join_choices(const struct fields *fields, const json_t *list)
 	text = mem_zalloc(size);
 	if (text == NULL)
 		return NULL;
+	end = text;
 	json_array_foreach(list, at, word)
 	{
 		if (at > 0)
-			strcat(text, "|");
-		strcat(text, json_string_value(word));
+			*end++ = '|';
+		end = stpcpy(end, json_string_value(word));
 	}
 	return text;
 }

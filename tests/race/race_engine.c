@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "driver.h"
 
-#define JOBS 6
+#define JOBS 6u
 
 static struct {
 	uint64_t seed;

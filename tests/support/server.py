@@ -89,6 +89,8 @@ class Server:
         self.port = None
         self.log = None
         self.starts = 0
+        # Nobody has damaged its ledger, nor planted a bug that does.
+        self.sound = "LEAT_FAULT_PLANT" not in {**os.environ, **self.env}
         self.handed = None  # a listening socket that the server is given, as systemd does it
 
     # -- life --------------------------------------------------------------------
@@ -182,6 +184,20 @@ class Server:
         if code != 0:
             raise AssertionError(f"the server ended with {code} instead of 0:\n{self.log.tail()}"
                                  + self.report_text())
+        self.check_ledger()
+
+    def check_ledger(self):
+        """`leat fsck` must find what is left on disk whole, whatever the test has done."""
+        if not self.sound or not os.path.exists(os.path.join(self.data, "data.mdb")):
+            return
+        env = self.environment()
+        env.pop("LD_PRELOAD", None)  # a shim of the test's
+        done = subprocess.run([self.program, "fsck", "--data", self.data], env=env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace",
+                              timeout=120 * self.slow, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"leat fsck ends with {done.returncode}:\n{done.stdout}")
 
     def restart(self, how="kill"):
         """Ends the server by `kill` or `stop` and starts it on the same data."""

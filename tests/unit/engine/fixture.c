@@ -22,6 +22,7 @@ void fixture_init(struct fixture *fixture, bool ordered)
 	pipeline->stages = fixture->runs;
 	pipeline->count = pipeline->end = 1;
 	pipeline->window = 1000;
+	pipeline->tail_bytes = 4u << 20;
 	pthread_mutex_init(&pipeline->lock, NULL);
 	list_init(&pipeline->inbox);
 	list_init(&pipeline->inputs);

@@ -234,7 +234,7 @@ Test(delayed, what_the_stage_asked_for_is_waited_on_top_of_the_backoff)
 
 Test(delayed, items_come_back_when_they_are_due_in_front_of_the_queue)
 {
-	struct fixture fixture;
+	struct fixture fixture = { 0 };
 	struct queue *queue = &fixture.runs[0].queue;
 	struct item items[4], back[4];
 	uint64_t due[3];

@@ -39,7 +39,11 @@ Test(exposition, numbers_keep_what_they_hold)
 	exposition_number(&text, NULL, 1795363740.123);
 	exposition_number(&text, NULL, 1e-9);
 	exposition_number(&text, NULL, 0);
-	expect("# HELP n N.\n# TYPE n gauge\nn 0.25\nn 1795363740.123\nn 1e-09\nn 0\n");
+	exposition_number(&text, NULL, 0x1p53);
+	exposition_number(&text, NULL, -0x1p62);
+	exposition_number(&text, NULL, 1e300);
+	expect("# HELP n N.\n# TYPE n gauge\nn 0.25\nn 1795363740.123\nn 1e-09\nn 0\n"
+	       "n 9007199254740992\nn -4611686018427387904\nn 1e+300\n");
 }
 
 Test(exposition, hostile_names_are_escaped)

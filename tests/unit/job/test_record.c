@@ -84,6 +84,7 @@ Test(record, of_a_newer_leat_is_refused_and_of_an_older_one_read)
 {
 	struct job_record record, back;
 	struct buf bytes = BUF_INIT;
+	const size_t gone = 2 * sizeof(uint64_t);
 	size_t fields, tail;
 	struct error err;
 
@@ -98,14 +99,15 @@ Test(record, of_a_newer_leat_is_refused_and_of_an_older_one_read)
 	bytes.data[1]++;
 	cr_expect(job_record_decode(bytes.data, bytes.len, &back, &err) < 0);
 
-	/* The same without its last field, the owner's length, as before that was appended. */
+	/* The same without the last two fields, the owner's length and what came behind it, as
+	 * before they were appended. */
 	bytes.len -= strlen(record.owner);
 	fields = (size_t)(unsigned char)--bytes.data[1] * sizeof(uint64_t);
-	bytes.data[1]--;
+	bytes.data[1] = (char)(bytes.data[1] - 2);
 	tail = bytes.len - 4 - fields;
-	memmove(bytes.data + 4 + fields - sizeof(uint64_t), bytes.data + 4 + fields, tail);
-	cr_assert(job_record_decode(bytes.data, bytes.len - sizeof(uint64_t), &back, &err) == 0,
-		"%s", err.text);
+	memmove(bytes.data + 4 + fields - gone, bytes.data + 4 + fields, tail);
+	cr_assert(job_record_decode(bytes.data, bytes.len - gone, &back, &err) == 0, "%s",
+		err.text);
 	cr_expect(back.received == record.received);
 	cr_expect(back.stages[0].retries == 4);
 	cr_expect_str_eq(back.owner, "");

@@ -3,9 +3,11 @@
  * belongs to one process, and says in words why it cannot be opened.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,134 @@ Test(restart, what_was_committed_is_there_again)
 	buf_done(&block);
 	buf_done(&bitmap);
 	buf_done(&state);
+	folder_remove(dir);
+}
+
+/*
+ * Many states of a sink may go into one transaction, a long one in front of a shorter: LMDB
+ * leaves that on the pages of the longer, which is no damage.
+ */
+Test(restart, a_value_that_became_shorter_in_its_transaction_is_no_damage)
+{
+	struct buf state = BUF_INIT;
+	struct id job = id_of(1);
+	struct ledger *ledger;
+	char dir[256];
+
+	folder_make(dir);
+	ledger = open_lmdb(dir, MAX_BYTES);
+	for (size_t len = 60000; len > 0; len /= 2) {
+		begin(ledger);
+		put_job(ledger, job, "{}", "r");
+		buf_clear(&state);
+		fill(&state, 60000, 1);
+		ledger->ops->put_state(ledger, &job, state.data, state.len, NULL);
+		ledger->ops->put_state(ledger, &job, state.data, len, NULL);
+		commit(ledger);
+		ledger_close(ledger);
+		ledger = open_lmdb(dir, MAX_BYTES);
+		buf_clear(&state);
+		cr_assert_eq(ledger->ops->get_state(ledger, &job, &state, NULL), 0);
+		cr_expect_eq(state.len, len);
+		cr_expect(is_filled(state.data, state.len, 1), "%zu bytes", len);
+	}
+	ledger_close(ledger);
+	buf_done(&state);
+	folder_remove(dir);
+}
+
+/* ---- pages that cannot be read ---- */
+
+static bool count_one(void *arg, uint64_t seq, const void *bytes, size_t len)
+{
+	(void)seq;
+	cr_expect(len > 0 && ((const char *)bytes)[len - 1] != '\0');
+	(*(unsigned *)arg)++;
+	return true;
+}
+
+/* A file that ends too early is a SIGBUS to who reads it through a map, as is a bad sector. */
+Test(unreadable, pages_cost_the_reads_that_need_them_and_come_back)
+{
+	unsigned whole = 0, seen = 0, refused = 0;
+	struct id job = id_of(1);
+	struct ledger *ledger;
+	struct error err;
+	char dir[256], path[300], *tail;
+	struct stat file;
+	off_t keep;
+	int fd;
+
+	folder_make(dir);
+	ledger = open_lmdb(dir, MAX_BYTES);
+	for (unsigned n = 0; n < 40; n++) {
+		begin(ledger);
+		put_job(ledger, job, "{}", "r");
+		append_results(ledger, job, (uint64_t)n * 10, 10, 60000);
+		commit(ledger);
+	}
+	cr_assert_eq(ledger->ops->each_value(
+			     ledger, &job, LEDGER_RESULTS, 0, count_one, &whole, &err),
+		0);
+	cr_assert_eq(whole, 40);
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(fstat(fd, &file), 0);
+	tail = mem_alloc((size_t)file.st_size);
+	for (unsigned part = 0; part < 16; part++) {
+		keep = file.st_size / 4096 * part / 16 * 4096;
+		if (keep < 2 * 4096) /* the meta pages are read by everything */
+			keep = 2 * 4096;
+		cr_assert_eq(pread(fd, tail, (size_t)(file.st_size - keep), keep),
+			(ssize_t)(file.st_size - keep));
+		cr_assert_eq(ftruncate(fd, keep), 0);
+		seen = 0;
+		if (ledger->ops->each_value(
+			    ledger, &job, LEDGER_RESULTS, 0, count_one, &seen, &err) < 0) {
+			refused++;
+			cr_expect_eq(err.code, ERR_STORE);
+			cr_expect_not_null(strstr(err.text, "cannot be read"), "%s", err.text);
+		} else {
+			cr_expect_eq(seen, whole, "nothing is left out in silence");
+		}
+		cr_assert_eq(pwrite(fd, tail, (size_t)(file.st_size - keep), keep),
+			(ssize_t)(file.st_size - keep));
+		seen = 0;
+		cr_assert_eq(ledger->ops->each_value(
+				     ledger, &job, LEDGER_RESULTS, 0, count_one, &seen, &err),
+			0, "%s", err.text);
+		cr_expect_eq(seen, whole);
+	}
+	cr_expect_gt(refused, 10);
+	close(fd);
+	mem_free(tail);
+	begin(ledger); /* and it can be written to */
+	append_results(ledger, job, 400, 10, 0);
+	commit(ledger);
+	ledger_close(ledger);
+	ledger_close(open_lmdb(dir, MAX_BYTES));
+	folder_remove(dir);
+}
+
+/* Of somebody who is not prepared. */
+Test(unreadable, another_sigbus_ends_the_process_as_ever)
+{
+	char dir[256];
+	int status;
+	pid_t pid;
+
+	folder_make(dir);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGBUS, SIG_DFL); /* not a sanitizer's */
+		ledger_close(open_lmdb(dir, MAX_BYTES));
+		raise(SIGBUS);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 	folder_remove(dir);
 }
 
