@@ -112,10 +112,10 @@ static void put_header(const struct exchange *exchange, const struct curl_header
 	}
 	if (stage_text_end(&value) == NULL) {
 		to->no_memory = true;
-		return;
+	} else {
+		call_def_blank(exchange->def, value.at, value.len);
+		text_json(to, value.at, value.len);
 	}
-	call_def_blank(exchange->def, value.at, value.len);
-	text_json(to, value.at, value.len);
 	stage_text_done(&value);
 }
 

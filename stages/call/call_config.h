@@ -32,7 +32,7 @@ struct call_config {
 
 extern const struct stage_param call_config_rows[];
 
-enum stage_result call_config_read(void *config, struct stage_ctx *ctx);
-void call_config_done(void *config, struct stage_ctx *ctx);
+enum stage_result call_config_read(void *memory, struct stage_ctx *ctx);
+void call_config_done(void *memory, struct stage_ctx *ctx);
 
 #endif

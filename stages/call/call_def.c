@@ -135,6 +135,7 @@ static enum stage_result check_host(const struct call_def *def, struct stage_ctx
 	struct target target;
 	size_t len;
 	CURLU *url;
+	CURLUcode code;
 
 	if (first->is_value || first->secret != NULL)
 		return STAGE_OK;
@@ -144,16 +145,20 @@ static enum stage_result check_host(const struct call_def *def, struct stage_ctx
 		return STAGE_OK;
 	url = curl_url();
 	copy = strndup(first->text, alone ? first->len : len);
-	if (url == NULL || copy == NULL)
-		mistake = "no memory";
-	else if (curl_url_set(url, CURLUPART_URL, copy, 0) != CURLUE_OK)
+	code = url == NULL || copy == NULL ? CURLUE_OUT_OF_MEMORY
+					   : curl_url_set(url, CURLUPART_URL, copy, 0);
+	if (code == CURLUE_OUT_OF_MEMORY)
+		mistake = hosts_no_memory;
+	else if (code != CURLUE_OK)
 		mistake = "must be a URL such as https://api.example.com/users/{/id}";
 	else
 		mistake = hosts_check(&def->config->hosts, url, &target, why, sizeof(why));
 	curl_url_cleanup(url);
 	free(copy);
-	return mistake == NULL ? STAGE_OK
-			       : stage_fail(ctx, STAGE_PERMANENT, "/url: %s", mistake);
+	if (mistake == NULL)
+		return STAGE_OK;
+	return stage_fail(ctx, mistake == hosts_no_memory ? STAGE_TRANSIENT : STAGE_PERMANENT,
+		"/url: %s", mistake);
 }
 
 static enum stage_result read_url(struct call_def *def, struct stage_ctx *ctx)

@@ -58,7 +58,10 @@ static int set_url(struct exchange *exchange, const char *text, struct exchange_
 	}
 	mistake = hosts_check(&exchange->def->config->hosts, exchange->url, &exchange->target,
 		why, sizeof(why));
-	return mistake == NULL ? 0 : fail(ret, STAGE_PERMANENT, mistake);
+	if (mistake == NULL)
+		return 0;
+	return fail(
+		ret, mistake == hosts_no_memory ? STAGE_TRANSIENT : STAGE_PERMANENT, mistake);
 }
 
 static int append(struct exchange *exchange, const char *line)

@@ -370,44 +370,70 @@ static bool is_listed_literal(const struct hosts *hosts, struct target *target)
 	return false;
 }
 
-static bool take_part(CURLU *url, CURLUPart part, char *to, size_t size, unsigned flags)
+const char hosts_no_memory[] = "no memory";
+
+enum part { PART_NONE, PART_THERE, PART_NO_MEMORY };
+
+/* PART_NONE where there is none, or one that is too long. */
+static enum part take_part(CURLU *url, CURLUPart part, char *to, size_t size, unsigned flags)
 {
 	char *text;
 	size_t len;
+	CURLUcode code = curl_url_get(url, part, &text, flags);
 
-	if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
-		return false;
+	if (code != CURLUE_OK)
+		return code == CURLUE_OUT_OF_MEMORY ? PART_NO_MEMORY : PART_NONE;
 	len = strlen(text);
 	if (len < size)
 		memcpy(to, text, len + 1);
 	curl_free(text);
-	return len < size;
+	return len < size ? PART_THERE : PART_NONE;
 }
 
-static bool has_part(CURLU *url, CURLUPart part)
+static enum part has_part(CURLU *url, CURLUPart part)
 {
 	char *text;
+	CURLUcode code = curl_url_get(url, part, &text, 0);
 
-	if (curl_url_get(url, part, &text, 0) != CURLUE_OK)
-		return false;
+	if (code != CURLUE_OK)
+		return code == CURLUE_OUT_OF_MEMORY ? PART_NO_MEMORY : PART_NONE;
 	curl_free(text);
-	return true;
+	return PART_THERE;
+}
+
+/* What of the URL must be there, and what must not; NULL: it is so. */
+static const char *take_parts(
+	CURLU *url, char scheme[static 16], char *host, size_t host_size, char port[static 16])
+{
+	enum part schemed = take_part(url, CURLUPART_SCHEME, scheme, 16, 0),
+		  user = has_part(url, CURLUPART_USER),
+		  password = has_part(url, CURLUPART_PASSWORD),
+		  hosted = take_part(url, CURLUPART_HOST, host, host_size, 0),
+		  ported = take_part(url, CURLUPART_PORT, port, 16, CURLU_DEFAULT_PORT);
+
+	if (schemed == PART_NO_MEMORY || user == PART_NO_MEMORY || password == PART_NO_MEMORY ||
+		hosted == PART_NO_MEMORY || ported == PART_NO_MEMORY)
+		return hosts_no_memory;
+	if (schemed != PART_THERE ||
+		(strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+		return "the URL must begin with http:// or https://";
+	if (user == PART_THERE || password == PART_THERE)
+		return "the URL must have no user and password; use a header";
+	if (hosted != PART_THERE || ported != PART_THERE)
+		return "the URL's host cannot be understood";
+	return NULL;
 }
 
 const char *hosts_check(
 	const struct hosts *hosts, CURLU *url, struct target *ret, char *why, size_t why_size)
 {
 	char scheme[16], port[16];
+	const char *mistake;
 
 	*ret = (struct target){ 0 };
-	if (!take_part(url, CURLUPART_SCHEME, scheme, sizeof(scheme), 0) ||
-		(strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-		return "the URL must begin with http:// or https://";
-	if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
-		return "the URL must have no user and password; use a header";
-	if (!take_part(url, CURLUPART_HOST, ret->host, sizeof(ret->host), 0) ||
-		!take_part(url, CURLUPART_PORT, port, sizeof(port), CURLU_DEFAULT_PORT))
-		return "the URL's host cannot be understood";
+	mistake = take_parts(url, scheme, ret->host, sizeof(ret->host), port);
+	if (mistake != NULL)
+		return mistake;
 	lower(ret->host);
 	canonical(ret->host);
 	if (!is_name(ret->host))

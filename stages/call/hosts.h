@@ -62,7 +62,8 @@ struct target {
 };
 
 /* May the URL be asked for? NULL when it may and *ret is filled, else why not (a text for
- * people, in `why`). */
+ * people, in `why`); hosts_no_memory where that could not be found out. */
+extern const char hosts_no_memory[];
 const char *hosts_check(
 	const struct hosts *hosts, CURLU *url, struct target *ret, char *why, size_t why_size);
 /* May this be connected to for that target? Writes it to `shown`, INET6_ADDRSTRLEN bytes. */

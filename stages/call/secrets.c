@@ -117,7 +117,7 @@ static void forget(char *text)
 
 void secrets_done(struct secrets *secrets)
 {
-	for (size_t i = 0; i < secrets->count; i++) {
+	for (size_t i = 0; secrets->items != NULL && i < secrets->count; i++) {
 		free(secrets->items[i].name);
 		forget(secrets->items[i].value);
 		forget(secrets->items[i].escaped);

@@ -146,6 +146,13 @@ static int spawn(struct program *program, struct child *child)
 	return failed;
 }
 
+/* Of the system, and just now: no item fails for it, they wait. */
+static bool is_shortage(int failed)
+{
+	return failed == UV_EMFILE || failed == UV_ENFILE || failed == UV_EAGAIN ||
+	       failed == UV_ENOMEM || failed == UV_ENOBUFS;
+}
+
 int child_start(struct program *program, const struct exec *exec, struct child **ret)
 {
 	struct child *child = child_new(program, exec);
@@ -158,6 +165,12 @@ int child_start(struct program *program, const struct exec *exec, struct child *
 	}
 	init_handles(child, program->loop);
 	failed = spawn(program, child);
+	if (is_shortage(failed)) {
+		program_note_shortage(program);
+		stage_count(program->meter, "child_not_started", 1);
+		child_close_handles(child);
+		return -1;
+	}
 	if (failed != 0) {
 		snprintf(reason, sizeof(reason), "the program cannot be started: %s",
 			uv_strerror(failed));

@@ -13,6 +13,7 @@
 	3 /* in a row without an answer of anybody: it is the program, not an item \
 	   */
 #define OUR_ENV        "LEAT_"
+#define SHORTAGE_MS    100
 #define BACKOFF_MS     100
 #define BACKOFF_SHIFTS 6 /* up to 6.4 s */
 
@@ -272,7 +273,8 @@ void program_begin(struct program *program, struct stage_ctx *ctx)
 	program->meter = stage_meter(ctx);
 	program->ended = false;
 	uv_prepare_init(program->loop, &program->prepare);
-	program->prepare.data = program;
+	uv_timer_init(program->loop, &program->again);
+	program->prepare.data = program->again.data = program;
 }
 
 void program_end(struct program *program)
@@ -285,6 +287,7 @@ void program_end(struct program *program)
 	TAILQ_FOREACH_SAFE_(child, &program->children, link, next)
 	child_retire(child);
 	uv_close((uv_handle_t *)&program->prepare, NULL);
+	uv_close((uv_handle_t *)&program->again, NULL);
 	program->loop = NULL;
 	program->meter = NULL; /* it does not outlive the engine, as children may */
 }
@@ -306,6 +309,17 @@ void program_note_death(struct program *program, const char *reason, bool cannot
 	 */
 	program->start_ms =
 		uv_now(program->loop) + wait_ms / 2 + (uv_hrtime() >> 8) % (wait_ms / 2 + 1);
+}
+
+static void try_again(uv_timer_t *again)
+{
+	program_dispatch_all(again->data);
+}
+
+void program_note_shortage(struct program *program)
+{
+	program->start_ms = uv_now(program->loop) + SHORTAGE_MS;
+	uv_timer_start(&program->again, try_again, SHORTAGE_MS, 0);
 }
 
 void program_note_life(struct program *program)
@@ -478,6 +492,8 @@ void program_dispatch(struct program *program, struct exec *exec)
 	struct task *task;
 
 	while ((task = TAILQ_FIRST(&exec->pending)) != NULL) {
+		/* TAILQ_REMOVE() is beyond the analyzer.
+		 * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		struct child *child = pick(program, exec, task);
 
 		if (child == NULL)

@@ -46,7 +46,8 @@ struct program {
 	bool framed;
 
 	/* loop's */
-	uv_loop_t *loop; /* NULL: never used, or ended */
+	uv_loop_t *loop;  /* NULL: never used, or ended */
+	uv_timer_t again; /* the system was short of something: when children are tried again */
 	uv_prepare_t prepare;
 	struct child_list children, idle;
 	struct exec_list waiting; /* that have pending tasks */
@@ -116,6 +117,8 @@ struct task *task_forget(struct task *task);
 /* A child has died without ever having answered; or one has answered. */
 void program_note_death(struct program *program, const char *reason, bool cannot_start);
 void program_note_life(struct program *program);
+/* The system could not start one just now; another try comes by itself. */
+void program_note_shortage(struct program *program);
 /* Is it the program itself that does not work, whatever it is given? */
 bool program_is_broken(const struct program *program);
 

@@ -338,7 +338,7 @@ static int skip_file(struct run *run, const struct trouble *trouble)
 {
 	struct files *files = run->files;
 
-	if (trouble->kind == STAGE_TRANSIENT || strcmp(files->bad_file, "skip") != 0)
+	if (trouble->kind != STAGE_PERMANENT || strcmp(files->bad_file, "skip") != 0)
 		return -1;
 	stage_log(run->ctx, "file %s: %s; it is skipped from line %llu on", files->cursor.path,
 		trouble->text, (unsigned long long)files->cursor.place.line + 1);
@@ -444,6 +444,8 @@ static enum stage_result fail(struct files *files, struct stage_ctx *ctx)
 
 	records_close(&files->records);
 	files->troubled = false;
+	if (trouble.kind == TROUBLE_SHORTAGE)
+		return STAGE_OK; /* nothing now; it is asked again */
 	return stage_fail(ctx, trouble.kind, "%s", trouble.text);
 }
 

@@ -19,8 +19,8 @@ struct files_config {
 
 extern const struct stage_param files_config_params[];
 
-enum stage_result files_configure(void *config, struct stage_ctx *ctx);
-void files_unconfigure(void *config, struct stage_ctx *ctx);
+enum stage_result files_configure(void *memory, struct stage_ctx *ctx);
+void files_unconfigure(void *memory, struct stage_ctx *ctx);
 /* The path of a root; NULL after a stage_fail() that names those there are. */
 const char *roots_find(
 	const struct files_config *config, const char *name, struct stage_ctx *ctx);

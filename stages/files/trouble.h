@@ -11,6 +11,9 @@
 
 #include "stage.h"
 
+/* The server has no descriptor left: no fault of any file, nor of the job. It waits. */
+#define TROUBLE_SHORTAGE ((enum stage_failure)2)
+
 struct trouble {
 	enum stage_failure kind;
 	char text[300];
@@ -29,15 +32,16 @@ __attribute__((format(printf, 3, 4))) static inline int trouble_set(
 	return -1;
 }
 
-/* What may be over in a moment: want of memory or descriptors, a device that does not answer.
+/* What may be over in a moment: want of memory, a device that does not answer.
  */
 static inline enum stage_failure trouble_kind(int err)
 {
 	switch (err) {
-	case EIO:
-	case ENOMEM:
 	case EMFILE:
 	case ENFILE:
+		return TROUBLE_SHORTAGE;
+	case EIO:
+	case ENOMEM:
 	case ETIMEDOUT:
 	case ESTALE:
 	case EAGAIN:

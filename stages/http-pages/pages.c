@@ -207,14 +207,18 @@ static enum stage_result resolve(struct pages *pages, const struct exchange *exc
 	struct target target;
 	char why[200], *text = NULL;
 	CURLU *url = curl_url_dup(exchange->url);
+	CURLUcode code = url == NULL ? CURLUE_OUT_OF_MEMORY
+				     : curl_url_set(url, CURLUPART_URL, reference, 0);
+	const char *mistake = NULL;
 	enum stage_result result = STAGE_OK;
 
-	if (url == NULL)
-		return no_memory(ctx);
-	if (curl_url_set(url, CURLUPART_URL, reference, 0) != CURLUE_OK ||
-		hosts_check(&pages->def.config->hosts, url, &target, why, sizeof(why)) !=
-			NULL ||
-		strcmp(target.origin, exchange->target.origin) != 0)
+	if (code == CURLUE_OK)
+		mistake =
+			hosts_check(&pages->def.config->hosts, url, &target, why, sizeof(why));
+	if (code == CURLUE_OUT_OF_MEMORY || mistake == hosts_no_memory)
+		result = no_memory(ctx);
+	else if (code != CURLUE_OK || mistake != NULL ||
+		 strcmp(target.origin, exchange->target.origin) != 0)
 		result = stage_fail(ctx, STAGE_PERMANENT,
 			"%.100s: page %lld names a next one that is not on the same host",
 			exchange->target.host, (long long)pages->number + 1);
@@ -239,12 +243,14 @@ static enum stage_result with_cursor(struct pages *pages, const struct exchange 
 	size_t name_len;
 	enum stage_result result;
 
+	/* Without its other parameters it would be another page. */
+	if (curl_url_get(exchange->url, CURLUPART_QUERY, &old, 0) == CURLUE_OUT_OF_MEMORY)
+		return no_memory(ctx);
 	stage_text_puts(&query, "?");
 	text_percent(&query, pages->cursor_param, strlen(pages->cursor_param));
 	name_len = query.len;
 	stage_text_puts(&query, "=");
 	text_percent(&query, cursor, len);
-	curl_url_get(exchange->url, CURLUPART_QUERY, &old, 0);
 	for (const char *at = old; at != NULL && stage_text_end(&query) != NULL;
 		at = strchr(at, '&')) {
 		size_t part;

@@ -10,11 +10,12 @@ static bool is_empty(struct stage_slice object)
 
 bool place_find(struct stage_slice item, const struct stage_path *path, struct place *ret)
 {
-	struct stage_slice at = item, child = item;
+	struct stage_slice at = item;
 	size_t depth = 0;
 
 	for (; depth < path->depth; depth++) {
-		child = stage_slice_child(at, &path->tokens[depth]);
+		struct stage_slice child = stage_slice_child(at, &path->tokens[depth]);
+
 		if (child.at == NULL)
 			break;
 		at = child;

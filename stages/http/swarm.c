@@ -74,7 +74,7 @@ static void close_handles(struct swarm *swarm)
 	uv_close((uv_handle_t *)&handles->timer, on_closed);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events);
+static void on_ready(uv_poll_t *poll, int status, int ready);
 static void on_timer(uv_timer_t *timer);
 
 static int open_handles(struct swarm *swarm, uv_loop_t *loop)

@@ -20,7 +20,7 @@
 
 /* ---- the helper's program ---- */
 
-static pthread_once_t helper_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER;
 static int helper_fd = -1, helper_errno;
 
 static void make_helper(void)
@@ -44,6 +44,19 @@ static void make_helper(void)
 		fcntl(fd, F_ADD_SEALS,
 			F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK);
 	helper_fd = fd;
+}
+
+/* Made once; where that failed for want of something, the next one tries again. 0, or why. */
+static int need_helper(void)
+{
+	int error;
+
+	pthread_mutex_lock(&helper_lock);
+	if (helper_fd < 0)
+		make_helper();
+	error = helper_fd < 0 ? helper_errno : 0;
+	pthread_mutex_unlock(&helper_lock);
+	return error;
 }
 
 /* Without our environment, signals, or anything open but its socket. */
@@ -238,31 +251,41 @@ static enum jq_start await(struct jq_child *child, char why[JQ_WHY_SIZE])
 	return JQ_NO_PROGRAM;
 }
 
+static enum jq_start not_made(int error, char why[JQ_WHY_SIZE])
+{
+	if (error == EPERM) /* by the filter of an isolated stage */
+		snprintf(why, JQ_WHY_SIZE,
+			"jq has processes of its own, which an isolated stage may not make: leave "
+			"out \"isolation\"");
+	else
+		snprintf(why, JQ_WHY_SIZE, "jq's process cannot be made: %s", strerror(error));
+	return error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM ||
+			       error == ENOBUFS
+		       ? JQ_SHORT
+		       : JQ_NOT_STARTED;
+}
+
 static enum jq_start start(
 	const struct jq_pool *pool, struct jq_child **ret, char why[JQ_WHY_SIZE])
 {
 	struct jq_child *child;
 	int fds[2], error;
 
-	pthread_once(&helper_once, make_helper);
-	if (helper_fd < 0) {
-		snprintf(why, JQ_WHY_SIZE, "jq's process cannot be made: %s",
-			strerror(helper_errno));
-		return JQ_NOT_STARTED;
-	}
+	error = need_helper();
+	if (error != 0)
+		return not_made(error, why);
 	child = calloc(1, sizeof(*child));
 	if (child == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		snprintf(why, JQ_WHY_SIZE, "jq's process cannot be made: %s", strerror(errno));
+		error = errno;
 		free(child);
-		return JQ_NOT_STARTED;
+		return not_made(error, why);
 	}
 	error = spawn(pool, fds[1], &child->pid);
 	close(fds[1]);
 	if (error != 0) {
-		snprintf(why, JQ_WHY_SIZE, "jq's process cannot start: %s", strerror(error));
 		close(fds[0]);
 		free(child);
-		return JQ_NOT_STARTED;
+		return not_made(error, why);
 	}
 	child->fd = fds[0];
 	child->fresh = true;

@@ -37,7 +37,8 @@ struct jq_pool {
 
 #define JQ_WHY_SIZE 300
 
-enum jq_start { JQ_STARTED, JQ_NOT_STARTED, JQ_NO_PROGRAM };
+/* JQ_SHORT: for want of descriptors, processes or memory; later it may go well. */
+enum jq_start { JQ_STARTED, JQ_NOT_STARTED, JQ_SHORT, JQ_NO_PROGRAM };
 
 void jq_pool_init(struct jq_pool *pool);
 void jq_pool_done(struct jq_pool *pool);

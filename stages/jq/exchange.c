@@ -13,6 +13,8 @@
 #define WINDOW     128 /* items under way */
 #define LOOK_MS    50  /* how long a cancelled item may go unnoticed */
 #define PIECES     64
+#define SHORT_MS   50 /* before it is tried again */
+#define STOOD_MS   1000
 #define PATIENCE_S 30 /* beside the limit of time, tenfold: it is of CPU time */
 
 enum outcome { ALL_DONE, DIED, CANCELLED, STUCK, NO_ROOM };
@@ -141,7 +143,7 @@ static int64_t now_ms(void)
 static enum outcome talk(struct jq_exchange *exchange, struct jq_child *child, size_t window)
 {
 	int64_t patience_ms = exchange->pool->time_ms * 10 + PATIENCE_S * 1000;
-	int64_t heard_ms = now_ms();
+	int64_t heard_ms = now_ms(), looked_ms = heard_ms;
 	struct pollfd fd = { .fd = child->fd };
 	struct jq_head head;
 	const char *text;
@@ -162,6 +164,9 @@ static enum outcome talk(struct jq_exchange *exchange, struct jq_child *child, s
 		fd.events = (short)(POLLIN | (exchange->sent < most ? POLLOUT : 0));
 		if (poll(&fd, 1, LOOK_MS) <= 0 && stage_cancelled(current(exchange)))
 			return CANCELLED;
+		if (now_ms() - looked_ms >
+			STOOD_MS) /* we were stopped; that is not its fault */
+			heard_ms += now_ms() - looked_ms;
 		heard = jq_child_hear(child);
 		if (heard < 0)
 			return heard == -1 ? DIED : NO_ROOM;
@@ -169,6 +174,7 @@ static enum outcome talk(struct jq_exchange *exchange, struct jq_child *child, s
 			heard_ms = now_ms();
 		else if (now_ms() - heard_ms > patience_ms)
 			return STUCK;
+		looked_ms = now_ms();
 	}
 }
 
@@ -217,6 +223,23 @@ static bool bury(struct jq_exchange *exchange, struct jq_child *child, size_t *w
 	return true;
 }
 
+/* As long as the system is short of something, no item is to blame: it waits. */
+static enum jq_start take_patiently(
+	struct jq_exchange *exchange, bool fresh, struct jq_child **ret, char why[JQ_WHY_SIZE])
+{
+	enum jq_start start;
+	bool told = false;
+
+	while ((start = jq_pool_take(exchange->pool, fresh, ret, why)) == JQ_SHORT &&
+		!stage_cancelled(current(exchange))) {
+		if (!told)
+			stage_log(current(exchange), "%s; it is tried again until it can", why);
+		told = true;
+		poll(NULL, 0, SHORT_MS);
+	}
+	return start;
+}
+
 void jq_exchange(struct jq_exchange *exchange)
 {
 	size_t window = WINDOW;
@@ -225,7 +248,7 @@ void jq_exchange(struct jq_exchange *exchange)
 	bool fresh = false;
 
 	while (exchange->answered < exchange->count) {
-		if (jq_pool_take(exchange->pool, fresh, &child, why) != JQ_STARTED) {
+		if (take_patiently(exchange, fresh, &child, why) != JQ_STARTED) {
 			fail_rest(exchange, STAGE_TRANSIENT, why);
 			return;
 		}

@@ -97,6 +97,8 @@ static bool gather(struct work *work, size_t at, size_t count, size_t *ret_last)
 		if (work->refused[at] ||
 			rows_add(&sink->rows, &sink->target, sink->sql.extra, item))
 			continue;
+		if (sink->rows.row.no_memory)
+			return no_memory(work);
 		work->refused[at] = true;
 		work->counts.refused++;
 	}

@@ -21,7 +21,9 @@ bool rows_begin(struct rows *rows, const struct target *target)
 		rows->columns = calloc(target->params, sizeof(rows->columns[0]));
 		rows->params = calloc(target->params, sizeof(rows->params[0]));
 		if (rows->columns == NULL || rows->params == NULL) {
-			rows_done(rows);
+			free(rows->columns);
+			free(rows->params);
+			*rows = (struct rows){ 0 };
 			return false;
 		}
 		rows->capacity = target->params;

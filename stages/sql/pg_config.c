@@ -28,7 +28,7 @@ void pg_config_done(void *memory, struct stage_ctx *ctx)
 {
 	struct pg_config *config = memory;
 
-	for (size_t i = 0; i < config->count; i++) {
+	for (size_t i = 0; config->connections != NULL && i < config->count; i++) {
 		free(config->connections[i].name);
 		free(config->connections[i].dsn);
 		free(config->connections[i].password);

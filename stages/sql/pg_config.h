@@ -28,8 +28,8 @@ struct pg_config {
 };
 
 extern const struct stage_param pg_config_rows[];
-enum stage_result pg_config_read(void *config, struct stage_ctx *ctx);
-void pg_config_done(void *config, struct stage_ctx *ctx);
+enum stage_result pg_config_read(void *memory, struct stage_ctx *ctx);
+void pg_config_done(void *memory, struct stage_ctx *ctx);
 
 /* NULL after stage_fail() that points at the parameter `connection`. */
 const struct pg_connection *pg_config_find(

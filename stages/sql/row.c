@@ -15,6 +15,13 @@ void sql_row_done(struct sql_row *row)
 
 /* ---- the tree ---- */
 
+static bool no_memory(struct sql_row *row, struct stage_ctx *ctx)
+{
+	row->no_memory = true;
+	stage_fail(ctx, STAGE_TRANSIENT, "no memory");
+	return false;
+}
+
 /* Memory for the tree in one piece, from the last time where that was enough. */
 static bool pool_ready(struct sql_row *row, size_t size)
 {
@@ -36,17 +43,19 @@ bool sql_row_parse(struct sql_row *row, struct stage_ctx *ctx)
 
 	yyjson_doc_free(row->doc);
 	row->doc = NULL;
+	row->no_memory = false;
 	if (row->capacity > 0) /* they stood in what is gone now */
 		memset(row->values, 0, row->capacity * sizeof(row->values[0]));
 	if (size <= SQL_ROW_KEEP) {
 		if (!pool_ready(row, size) || !yyjson_alc_pool_init(&alc, row->pool, size))
-			return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
+			return no_memory(row, ctx);
 		with = &alc;
 	}
 	/* The text is only read: no flag asks for parsing in place. */
 	row->doc = yyjson_read_opts(
 		(char *)(uintptr_t)text, len, YYJSON_READ_NUMBER_AS_RAW, with, &err);
 	row->root = yyjson_doc_get_root(row->doc);
+	row->no_memory = err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
 	if (row->doc == NULL)
 		stage_fail(ctx, STAGE_TRANSIENT, "the item cannot be read: %s", err.msg);
 	else if (with != NULL)
@@ -195,7 +204,7 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 			       "the item is no object: it has no columns"),
 		       false;
 	if (!room_for(row, columns->count))
-		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
+		return no_memory(row, ctx);
 	for (size_t i = 0; i < columns->count; i++)
 		if (columns->list[i].from != NULL)
 			row->values[i] = yyjson_ptr_get(row->root, columns->list[i].from);
@@ -204,6 +213,6 @@ bool sql_row_read(struct sql_row *row, const struct sql_columns *columns, enum s
 	if (row->extra.len > 0)
 		stage_text_put(&row->extra, "}", 1);
 	if (row->extra.no_memory)
-		return stage_fail(ctx, STAGE_TRANSIENT, "no memory"), false;
+		return no_memory(row, ctx);
 	return has_keys(row, columns, ctx);
 }

@@ -27,6 +27,7 @@ struct sql_row {
 		extra; /* of SQL_EXTRA_COLUMN: a JSON object, empty: there were none */
 	void *pool;
 	size_t pool_size;
+	bool no_memory; /* why it could not be read: the item is not to blame */
 };
 
 void sql_row_done(struct sql_row *row);

@@ -29,7 +29,7 @@ void sqlite_config_done(void *memory, struct stage_ctx *ctx)
 {
 	struct sqlite_config *config = memory;
 
-	for (size_t i = 0; i < config->folder_count; i++) {
+	for (size_t i = 0; config->folders != NULL && i < config->folder_count; i++) {
 		free(config->folders[i].name);
 		free(config->folders[i].path);
 	}

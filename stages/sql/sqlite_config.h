@@ -29,8 +29,8 @@ struct sqlite_config {
 };
 
 extern const struct stage_param sqlite_config_rows[];
-enum stage_result sqlite_config_read(void *config, struct stage_ctx *ctx);
-void sqlite_config_done(void *config, struct stage_ctx *ctx);
+enum stage_result sqlite_config_read(void *memory, struct stage_ctx *ctx);
+void sqlite_config_done(void *memory, struct stage_ctx *ctx);
 
 /* The whole path of a file, resolved; NULL after stage_fail(). With a mistake in a parameter
  * the message points at it. Owner: the caller. */

@@ -177,35 +177,56 @@ static int bind_value(struct sqlite_sink *sink, sqlite3_stmt *stmt, size_t colum
 	return bind_text(sink, stmt, at, false, value);
 }
 
-/* False: the item's failure has been said. */
-static bool bind_row(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_ctx *item)
+static int bind_item(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_ctx *item)
+{
+	if (sink->table.item_at == 0)
+		return SQLITE_OK;
+	return sqlite3_bind_text(
+		stmt, (int)sink->table.item_at, stage_item_id(item), -1, SQLITE_TRANSIENT);
+}
+
+static int bind_extra(struct sqlite_sink *sink, sqlite3_stmt *stmt)
 {
 	const struct stage_text *extra = &sink->row.extra;
+	int at = (int)sink->table.extra_at;
 
-	for (size_t i = 0; i < sink->table.columns.count; i++) {
-		int code = bind_value(sink, stmt, i);
-
-		if (code == SQLITE_OK)
-			continue;
-		stage_fail(item, code == SQLITE_NOMEM ? STAGE_TRANSIENT : STAGE_PERMANENT,
-			"column '%.80s': %s", sink->table.columns.list[i].name,
-			code == SQLITE_MISMATCH ? "the value is no base64"
-						: sqlite3_errstr(code));
-		return false;
-	}
-	if (sink->table.item_at != 0)
-		sqlite3_bind_text(stmt, (int)sink->table.item_at, stage_item_id(item), -1,
-			SQLITE_TRANSIENT);
-	if (sink->table.extra_at != 0 && extra->len == 0)
-		sqlite3_bind_null(stmt, (int)sink->table.extra_at);
-	else if (sink->table.extra_at != 0)
-		sqlite3_bind_text64(stmt, (int)sink->table.extra_at, extra->at, extra->len,
-			SQLITE_STATIC, SQLITE_UTF8);
-	return true;
+	if (at == 0)
+		return SQLITE_OK;
+	if (extra->len == 0)
+		return sqlite3_bind_null(stmt, at);
+	return sqlite3_bind_text64(stmt, at, extra->at, extra->len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 /* What became of one row. */
 enum fate { WRITTEN, REPEATED, REFUSED, BROKEN };
+
+/* No item is to blame: the call comes again. */
+static enum fate no_memory(struct stage_ctx *call)
+{
+	stage_fail(call, STAGE_TRANSIENT, "no memory");
+	return BROKEN;
+}
+
+/* SQLITE_OK, SQLITE_NOMEM, or the item's failure has been said. */
+static int bind_row(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_ctx *item)
+{
+	const char *name = "_item";
+	int code = bind_item(sink, stmt, item);
+
+	if (code == SQLITE_OK) {
+		name = "extra";
+		code = bind_extra(sink, stmt);
+	}
+	for (size_t i = 0; code == SQLITE_OK && i < sink->table.columns.count; i++) {
+		name = sink->table.columns.list[i].name;
+		code = bind_value(sink, stmt, i);
+	}
+	if (code != SQLITE_OK && code != SQLITE_NOMEM)
+		stage_fail(item, STAGE_PERMANENT, "column '%.80s': %s", name,
+			code == SQLITE_MISMATCH ? "the value is no base64"
+						: sqlite3_errstr(code));
+	return code;
+}
 
 /* A constraint, a type or a trigger has refused the row, and nothing but the row? */
 static bool is_refusal(struct sqlite_sink *sink, int code)
@@ -223,8 +244,9 @@ static enum fate run(struct sqlite_sink *sink, sqlite3_stmt *stmt, struct stage_
 	enum fate fate = BROKEN;
 	int code;
 
-	if (!bind_row(sink, stmt, item))
-		return REFUSED;
+	code = bind_row(sink, stmt, item);
+	if (code != SQLITE_OK)
+		return code == SQLITE_NOMEM ? no_memory(call) : REFUSED;
 	code = sqlite3_step(stmt);
 	if (code == SQLITE_DONE) {
 		fate = sqlite3_changes(sink->db.handle) > 0 ? WRITTEN : REPEATED;
@@ -244,7 +266,7 @@ static enum fate write_row(
 	enum fate fate, updated;
 
 	if (!sql_row_read(&sink->row, &sink->table.columns, sink->sql.extra, item))
-		return REFUSED;
+		return sink->row.no_memory ? no_memory(call) : REFUSED;
 	fate = run(sink, sink->table.insert, item, call);
 	if (fate != REPEATED || sink->table.update == NULL)
 		return fate;
@@ -290,6 +312,16 @@ static void roll_back(struct sqlite_sink *sink)
 			sink->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
+/* Without memory a ROLLBACK may have left the last one open, and a BEGIN have begun. */
+static bool begin(struct sqlite_sink *sink)
+{
+	static const char what[] = "the database cannot be written";
+
+	return (sqlite3_get_autocommit(sink->db.handle) ||
+		       sqlite_db_do(&sink->db, "ROLLBACK", what)) &&
+	       sqlite_db_do(&sink->db, "BEGIN IMMEDIATE", what);
+}
+
 /* One transaction. False: stage_fail() has spoken on the call, and nothing was written. */
 static bool write_items(struct sqlite_sink *sink, const struct sql_items *items)
 {
@@ -298,7 +330,7 @@ static bool write_items(struct sqlite_sink *sink, const struct sql_items *items)
 
 	if (!connected(sink, items->ctx))
 		return false;
-	if (!sqlite_db_do(&sink->db, "BEGIN IMMEDIATE", "the database cannot be written"))
+	if (!begin(sink))
 		return false;
 	done = (sink->table.insert != NULL || sqlite_table_ready(&sink->table, &sink->db,
 						      &sink->sql, items, &sink->row)) &&

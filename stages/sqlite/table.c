@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -197,6 +198,7 @@ static bool match(const struct sql_columns *declared, const struct sql_columns *
 
 		if (!has(there, column->name, "", ctx))
 			return false;
+		assert(at < there->count && there->list != NULL);
 		made = sql_columns_add(ret, column->name, column->len,
 			column->type != SQL_ANY ? column->type : there->list[at].type);
 		if (made != NULL && column->from != NULL)
