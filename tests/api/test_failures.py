@@ -1,7 +1,6 @@
 """Failures: their form, on_error, retries, timeouts, limits, and running them again."""
 
-import tempfile
-
+from gates import gate
 from support.leat import *
 
 FAIL3 = {"use": "fail", "params": {"every": 3}}
@@ -213,19 +212,6 @@ def test_max_failure_ratio_counts_after_the_first_100(t):
 
 
 # -- running failures again -------------------------------------------------------------------
-
-
-def gate(t, **more):
-    """A stage that fails while a file is there; answers it and what opens the gate."""
-    t.need_modules()
-    with tempfile.NamedTemporaryFile(prefix="leat-gate-", delete=False) as file:
-        path = file.name
-
-    def open_gate():
-        if os.path.exists(path):
-            os.unlink(path)
-    t.cleanup.append(open_gate)
-    return {"use": "gate", "params": {"file": path}, **more}, open_gate
 
 
 def test_retried_failures_succeed_when_the_cause_is_gone(t):

@@ -4,6 +4,7 @@ import re
 import ssl
 
 from support.leat import *
+from support.metrics import scrape
 from support.other_ways import Certificates, TlsApi, TlsConnection, needs_openssl, trusting
 
 
@@ -235,6 +236,19 @@ def test_a_reload_changes_the_certificate_of_new_connections_only(t):
     eq(stays.socket.getpeercert()["serialNumber"], first, "the old connection")
     eq(stays.request("GET", "/livez").status, 200, "it goes on")
     stays.close()
+
+
+def test_the_end_of_the_certificate_is_a_metric_that_a_reload_changes(t):
+    certificates, server, api = secure(t)
+    name = "leat_tls_certificate_not_after_timestamp_seconds"
+    with TlsConnection(server.port, trusting(certificates.ca)) as connection:
+        told = ssl.cert_time_to_seconds(connection.socket.getpeercert()["notAfter"])
+    eq(scrape(api)(name), told, "its end")
+    certificates.sign("server", "localhost", last=3)
+    server.signal(signal.SIGHUP)
+    server.log.wait("event=reloaded", 20 * t.slow)
+    within(scrape(api)(name) - time.time(), 1.9 * 86400, 3.1 * 86400, "seconds until the new one ends")
+    eq([series for series, _ in scrape(t.api).values if series == name], [], "series without TLS")
 
 
 def test_a_broken_file_at_a_reload_keeps_what_is_there(t):

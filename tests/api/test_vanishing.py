@@ -84,3 +84,33 @@ def test_who_is_told_to_continue_and_goes_is_forgotten(t):
     until(lambda: open_files(server) <= before, 30 * t.slow, "they are forgotten", pause=0.05)
     job.send([{"n": 1}], close=True)
     eq(job.wait_done()["input"]["received"], 1, "received")
+
+
+def test_half_closed_connections_keep_what_they_sent(t):
+    """Who ends his sending side early may get no answer (docs/reliability.md), but what he sent
+    whole is kept, once, and his connection is not."""
+    server = t.server()
+    api = t.client(server)
+    job = api.create({"stages": [{"use": "pass"}]})
+    before = open_files(server)
+    body = ndjson(numbers(500))
+    head = (f"POST {job.path}/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: {NDJSON}\r\n"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    for _ in range(20):
+        peer = socket.create_connection(("127.0.0.1", server.port), timeout=20 * t.slow)
+        peer.sendall(head + body)
+        peer.shutdown(socket.SHUT_WR)
+        try:
+            answer = b"".join(iter(lambda peer=peer: peer.recv(65536), b""))
+        except ConnectionResetError:
+            answer = b""
+        ok(answer == b"" or answer.startswith(b"HTTP/1.1 200 "), answer)
+        peer.close()
+    peer = socket.create_connection(("127.0.0.1", server.port), timeout=20 * t.slow)
+    peer.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    peer.shutdown(socket.SHUT_WR)
+    answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    ok(answer.startswith(b"HTTP/1.1 200 "), answer)
+    peer.close()
+    job.wait(lambda j: j["counts"]["succeeded"] == 20 * 500, what="all of it came through")
+    until(lambda: open_files(server) <= before + 1, 30 * t.slow, "their descriptors are closed")

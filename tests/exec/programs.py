@@ -138,6 +138,11 @@ def zombies(parent):
     return found
 
 
+def all_reaped(t, server):
+    """A process is a zombie for a moment whenever it ends: one that stays so was forgotten."""
+    until(lambda: not zombies(server.pid), 20 * t.slow, "the server has waited for all of its children")
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

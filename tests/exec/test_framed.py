@@ -102,7 +102,7 @@ for item, attempt, x in frames():
     elif x != "hang":
         emit(item, os.getpid())
 """, "framed", kill_ms=20000)
-    job = t.job([{"use": "mine", "timeout_ms": 300, "retry": {"attempts": 1}}], api=api)
+    job = t.job([{"use": "mine", "timeout_ms": 2000, "retry": {"attempts": 1}}], api=api)
     job.send(["before", "hang"])
     job.wait(lambda j: j["counts"]["failed"] == 1)
     job.send(["after"], close=True)

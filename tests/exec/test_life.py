@@ -38,7 +38,7 @@ def test_idle_processes_end(t):
     programs.wait_gone("idle processes have ended")
     eq(len(job.results()), 100)
     eq(len(run(t, api, [1]).results()), 1)
-    eq(zombies(api.server.pid), [])
+    all_reaped(t, api.server)
 
 
 def test_workers_are_processes(t):
@@ -98,7 +98,7 @@ def test_a_hundred_restarts_leak_nothing(t):
     same_multiset(job.results(), list(range(100)))
     until(lambda: descriptors(api.server.pid) <= before + 4, 20 * t.slow,
           f"descriptors come down to {before}")
-    until(lambda: not zombies(api.server.pid), 20 * t.slow, "no zombies")
+    all_reaped(t, api.server)
 
 
 test_a_hundred_restarts_leak_nothing.timeout = 120

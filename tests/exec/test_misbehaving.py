@@ -94,7 +94,7 @@ def survives(t, protocol, what):
     same_multiset(job.results(), list(range(200)))
     for n in (20, 120):
         ok(os.path.exists(programs.path(f"once-{n}")), f"item {n} did not misbehave")
-    eq(zombies(api.server.pid), [], "zombies")
+    all_reaped(t, api.server)
 
 
 def _make(protocol, what):
@@ -165,7 +165,7 @@ def test_a_batch_in_a_dying_process_costs_the_guilty_alone(t):
         eq(len(job.failures()), 2, protocol)
         for text in reasons(job):
             ok("signal 9" in text, f"{protocol}: {text}")
-        eq(zombies(api.server.pid), [], protocol)
+        all_reaped(t, api.server)
 
 
 def test_a_batch_in_pieces_is_let_go_of(t):

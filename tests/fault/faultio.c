@@ -32,6 +32,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "control.h"
+
 enum { KIND_WRITE = 1, KIND_SYNC = 2, KIND_READ = 4 };
 enum { HOW_FAIL, HOW_HALF, HOW_KILL, HOW_SLOW };
 
@@ -59,22 +61,6 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 	return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void map_control(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	void *shared;
-
-	if (fd < 0) {
-		perror(path);
-		abort();
-	}
-	shared = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (shared == MAP_FAILED)
-		abort();
-	control = shared;
-	close(fd);
-}
-
 static void read_environment(void)
 {
 	const char *error = getenv("LEAT_FAULTIO_ERRNO"), *end = getenv("LEAT_FAULTIO_FILE"),
@@ -88,7 +74,7 @@ static void read_environment(void)
 	if (error != NULL && strcmp(error, "ENOSPC") == 0)
 		own.error = ENOSPC;
 	if (path != NULL && *path != '\0')
-		map_control(path);
+		control = map_control(path, sizeof(*control));
 }
 
 static bool is_the_file(int fd)

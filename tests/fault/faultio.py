@@ -4,25 +4,12 @@ import errno
 import mmap
 import os
 import struct
-import subprocess
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from fault.shims import built
+
 LAYOUT = struct.Struct("=QQQQiIII")  # struct control
 WRITE, SYNC, READ = 1, 2, 4
 FAIL, HALF, KILL, SLOW = 0, 1, 2, 3
-
-
-def shim(program, folder):
-    """The built shim: of the program's build folder, else compiled now. None without either."""
-    built = os.path.join(os.path.dirname(os.path.abspath(program)), "tests", "fault",
-                         "libfaultio.so")
-    if os.path.exists(built):
-        return built
-    made = os.path.join(folder, "libfaultio.so")
-    done = subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-std=gnu17",
-                           "-O1", "-shared", "-fPIC", "-o", made, os.path.join(HERE, "faultio.c"),
-                           "-ldl", "-lpthread"], check=False)
-    return made if done.returncode == 0 else None
 
 
 class FaultIo:
@@ -34,7 +21,7 @@ class FaultIo:
             file.write(bytes(LAYOUT.size))
         with open(self.path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), LAYOUT.size)
-        self.preload = shim(program, folder)
+        self.preload = built("faultio", program, folder)
 
     def environment(self):
         return {"LD_PRELOAD": self.preload, "LEAT_FAULTIO_CONTROL": self.path}

@@ -1,6 +1,7 @@
 """A client that goes on until everything is done, however often it is refused."""
 
 import json
+import ssl
 import time
 
 from support.client import NDJSON, Job
@@ -9,6 +10,7 @@ from support.items import ndjson
 from support.wire import Closed
 
 REFUSALS = {503, 507}
+GONE = (Closed, ConnectionError, ssl.SSLError)  # the connection ended before the reply did
 UPLOAD_MEMBERS = ("accepted", "duplicates", "rejected", "next_offset")
 
 
@@ -33,7 +35,7 @@ class Stubborn:
         while True:
             try:
                 reply = request()
-            except (Closed, ConnectionError):
+            except GONE:
                 reply = None
             if reply is not None and reply.status in good:
                 return reply
@@ -69,7 +71,7 @@ class Stubborn:
                         return last
                 else:
                     ok(reply.status in REFUSALS, f"the job: {reply!r}")
-            except (Closed, ConnectionError):
+            except GONE:
                 pass
             if time.monotonic() > self.deadline:
                 raise AssertionError(f"the job does not end: {json.dumps(last)}, refused "

@@ -38,8 +38,8 @@ static void check(enum template_how how, const struct stage_text *out, bool plai
 
 static void try(const char *text, size_t len, struct stage_slice item, enum template_how how)
 {
-	struct template template;
-	struct template_why why;
+	struct template template = { 0 };
+	struct template_why why = { 0 };
 	struct stage_text out = { 0 };
 	bool plain = memchr(text, '\n', len) == NULL && memchr(text, '\r', len) == NULL;
 	int done = how == TEMPLATE_JSON ? template_parse_json(&template, text, len, NULL, &why)

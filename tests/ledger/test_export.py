@@ -110,6 +110,7 @@ def test_wrong_lines_are_refused_by_number_and_leave_nothing(t):
         empty(t, data)
 
 
+@timeout(240)
 def test_garbage_is_refused(t):
     _, lines, _ = exported(t)
     for turn in range(10 if t.quick else 300):

@@ -77,7 +77,7 @@ const definitions = fc.tuple(valueOf(doc, schemaOf("Definition")), fc.option(sta
 	.map(([definition, source, maps, sink]) => ({ ...definition, stages: [source, ...maps, sink].filter((stage) => stage) }));
 
 // What a stage has against its parameters is its own business, and whether it takes batches or runs in a process of its own.
-const isOfStages = (reply) => reply.status === 422 && reply.json().errors?.every(({ pointer }) => /^\/stages\/\d+\/(params|batch|isolation)/.test(pointer));
+const isOfStages = (reply) => reply.status === 422 && reply.json().errors?.every(({ pointer }) => /^\/stages\/\d+(\/(params|batch|isolation)|$)/.test(pointer));
 
 const operation = (id) => doc.operations.find((one) => one.id === id);
 const send = (id, path, value) => ask(operation(id).method, path, { body: JSON.stringify(value), headers: JSON_TYPE });
