@@ -179,5 +179,6 @@ int main(int argc, char **argv)
 	run(shards, count);
 	printf("{\"seconds\":%.3f,\"cpu_s\":%.3f}\n", seconds(CLOCK_MONOTONIC) - began,
 		seconds(CLOCK_PROCESS_CPUTIME_ID));
+	free(shards);
 	return 0;
 }
