@@ -5,6 +5,10 @@
  * So every transaction writes a serial number, and after a failure the environment is asked
  * which one it holds: if it is ours the commit is reported as the success it was. While it
  * cannot be asked, or what it says may not be on disk, the commit is in doubt.
+ *
+ * A transaction that needs a page which the disk does not give spoils the map (lmdb_guard.h):
+ * it is aborted, or cannot be committed, and the environment is opened again before anything
+ * else.
  */
 #include "ledger/lmdb_check.h"
 
@@ -19,7 +23,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/role.h"
-#include "ledger/lmdb_guard.h"
 
 #define STAT_EVERY_MS 100
 #define READERS_EVERY 64 /* transactions */
@@ -68,7 +71,9 @@ static int reopen(struct ledger_lmdb *lmdb, uint64_t *ret_serial, struct error *
 
 	pthread_rwlock_wrlock(&lmdb->lock);
 	lmdb_env_close(&lmdb->env);
-	result = lmdb_env_open(lmdb, &lmdb->env, ret_serial, err);
+	result = lmdb_env_open(lmdb, &lmdb->env, ret_serial, &lmdb->closed);
+	if (result < 0 && err != NULL)
+		*err = lmdb->closed;
 	pthread_rwlock_unlock(&lmdb->lock);
 	pthread_mutex_lock(&lmdb->opened_lock);
 	lmdb->openings++;
@@ -153,6 +158,19 @@ static void note_freed(struct ledger_lmdb *lmdb, uint64_t used_before)
 	lmdb->freed_bytes = had - MIN(had, used);
 }
 
+/* MDB_PANIC when the environment must be opened again. */
+static int begin_txn(struct ledger_lmdb *lmdb)
+{
+	int code = lmdb_is_spoilt(lmdb) ? MDB_PANIC
+					: mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+
+	if (code == 0 && lmdb_is_spoilt(lmdb)) {
+		mdb_txn_abort(TAKE(lmdb->txn));
+		code = MDB_PANIC;
+	}
+	return code;
+}
+
 static int lmdb_begin(struct ledger *ledger, struct error *err)
 {
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
@@ -161,21 +179,29 @@ static int lmdb_begin(struct ledger *ledger, struct error *err)
 	assert_on(ROLE_COMMIT);
 	assert(lmdb->txn == NULL);
 	FAULT_POINT("transaction-begins");
+	lmdb_guard_writing(&lmdb->writing);
 	if (check_place(lmdb, err) < 0)
 		return -1;
 	if (lmdb->env.env == NULL && reopen(lmdb, &lmdb->serial, err) < 0)
 		return -1;
 	forget_dead_readers(lmdb);
 	let_go_of_pages(lmdb);
-	code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+	code = begin_txn(lmdb);
 	if (code == MDB_PANIC) {
 		if (reopen(lmdb, &lmdb->serial, err) < 0)
 			return -1;
-		code = mdb_txn_begin(lmdb->env.env, NULL, 0, &lmdb->txn);
+		code = begin_txn(lmdb);
 	}
 	lmdb->written_bytes = 0;
 	FAULT_POINT("transaction-begun");
 	return code == 0 ? 0 : lmdb_error(lmdb, code, "beginning to write", err);
+}
+
+/* Readers wait for it. Where it cannot be opened, begin() will try again and say why. */
+static void restore_map(struct ledger_lmdb *lmdb)
+{
+	atomic_store(&lmdb->writable, false);
+	reopen(lmdb, &lmdb->serial, NULL);
 }
 
 static void lmdb_abort(struct ledger *ledger)
@@ -183,6 +209,8 @@ static void lmdb_abort(struct ledger *ledger)
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
 
 	mdb_txn_abort(TAKE(lmdb->txn));
+	if (lmdb_is_spoilt(lmdb))
+		restore_map(lmdb);
 }
 
 /* The store holds the serial number `found`: was the last commit a success? */
@@ -230,7 +258,7 @@ static int after_failure(struct ledger_lmdb *lmdb, struct error *err)
 	uint64_t found;
 
 	atomic_store(&lmdb->writable, false);
-	if (lmdb_env_get_serial(&lmdb->env, &found) == 0)
+	if (!lmdb_is_spoilt(lmdb) && lmdb_env_get_serial(&lmdb->env, &found) == 0)
 		return conclude(lmdb, found, err);
 	return lmdb_settle(&lmdb->ledger, err);
 }
@@ -243,6 +271,8 @@ static int lmdb_commit(struct ledger *ledger, struct error *err)
 
 	assert_on(ROLE_COMMIT);
 	code = lmdb_env_put_serial(&lmdb->env, lmdb->txn, serial);
+	if (lmdb_is_spoilt(lmdb))
+		code = LMDB_UNREADABLE;
 	if (code != 0) {
 		lmdb_abort(ledger);
 		atomic_store(&lmdb->writable, false);
@@ -250,10 +280,16 @@ static int lmdb_commit(struct ledger *ledger, struct error *err)
 	}
 	lmdb->doubt_bytes = lmdb_env_used(&lmdb->env, lmdb->txn);
 	FAULT_POINT("commit-begins");
-	lmdb->doubt_code = code = mdb_txn_commit(TAKE(lmdb->txn));
+	code = mdb_txn_commit(TAKE(lmdb->txn));
+	lmdb->doubt_code = lmdb_is_spoilt(lmdb) ? LMDB_UNREADABLE : code;
 	lmdb->serial = serial;
 	FAULT_POINT("commit-synced");
-	return code == 0 ? conclude(lmdb, serial, err) : after_failure(lmdb, err);
+	if (code != 0)
+		return after_failure(lmdb, err);
+	code = conclude(lmdb, serial, err);
+	if (lmdb_is_spoilt(lmdb)) /* behind the last that was written: it is there */
+		restore_map(lmdb);
+	return code;
 }
 
 /* ---- stat ---- */
@@ -306,8 +342,9 @@ static void lmdb_close(struct ledger *ledger)
 	struct ledger_lmdb *lmdb = lmdb_of(ledger);
 
 	if (lmdb->txn != NULL)
-		lmdb_abort(ledger);
+		mdb_txn_abort(TAKE(lmdb->txn));
 	lmdb_env_close(&lmdb->env);
+	lmdb_guard_writing(NULL);
 	pthread_cond_destroy(&lmdb->opened);
 	pthread_mutex_destroy(&lmdb->opened_lock);
 	pthread_mutex_destroy(&lmdb->stat_lock);
@@ -434,8 +471,10 @@ int ledger_lmdb_open(
 	code = lmdb_make(lmdb->dir);
 	if (code != 0)
 		lmdb_error(lmdb, code, "making it", err);
+	lmdb_guard_writing(&lmdb->writing);
 	if (code != 0 || lmdb_env_open(lmdb, &lmdb->env, &lmdb->serial, err) < 0)
 		goto failed;
+	lmdb_guard_writing(NULL); /* it is the commit thread's from now on */
 	lmdb->file = lmdb->env.file;
 	*ret = &lmdb->ledger;
 	return 0;

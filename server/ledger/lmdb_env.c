@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "ledger/lmdb_guard.h"
+#include "base/log.h"
 
 /* So much of the map may be touched before its pages are let go of. */
 #define TOUCHED_MAX (2u << 20)
@@ -41,6 +41,8 @@ int lmdb_error(struct ledger_lmdb *lmdb, int code, const char *what, struct erro
 {
 	if (code == EIO && is_full(lmdb))
 		code = ENOSPC;
+	if (lmdb_is_spoilt(lmdb) && code != ENOMEM)
+		code = LMDB_UNREADABLE;
 	switch (code) {
 	case MDB_MAP_FULL:
 		lmdb->was_full = true;
@@ -239,41 +241,60 @@ static int refuse_newer(const struct ledger_lmdb *lmdb, uint64_t format, struct 
 		lmdb->dir, (unsigned long long)format, FORMAT_VERSION);
 }
 
-/* Find the map that holds `inside`, for lmdb_env_touched(). */
+/* Find the map that holds `inside`; it may consist of several (proc_pid_maps(5)). */
 static void find_map(struct lmdb_env *env, const void *inside)
 {
 	uintptr_t at = (uintptr_t)inside;
-	unsigned long start, end;
+	unsigned long start, end, offset;
+	MDB_envinfo info;
 	char line[512];
 	FILE *maps = fopen("/proc/self/maps", "re");
 
 	env->map = NULL;
 	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-		if (sscanf(line, "%lx-%lx", &start, &end) != 2 || at < start || at >= end)
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 || at < start ||
+			at >= end || mdb_env_info(env->env, &info) != 0)
 			continue;
-		env->map = (void *)start;
-		env->map_size = end - start;
+		env->map = (void *)(start - offset);
+		env->map_size = info.me_mapsize;
 		break;
 	}
 	if (maps != NULL)
 		fclose(maps);
 }
 
-/* A value committed earlier lies in the map. */
-static int locate_map(struct lmdb_env *env)
+struct first {
+	MDB_cursor *cursor;
+	MDB_val key, value;
+};
+
+static int read_first(void *arg)
 {
-	char name[] = "serial";
-	MDB_val key = { strlen(name), name }, value;
+	struct first *first = arg;
+
+	return mdb_cursor_get(first->cursor, &first->key, &first->value, MDB_FIRST);
+}
+
+/* The name of a table committed earlier lies in the map; a new file has none. */
+static int locate_map(struct ledger_lmdb *lmdb, struct lmdb_env *env)
+{
+	struct first first = { 0 };
 	MDB_txn *txn;
 	int code = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
 
 	if (code != 0)
 		return code;
-	code = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+	code = mdb_cursor_open(txn, MAIN_DBI, &first.cursor);
+	if (code == 0) {
+		code = lmdb_guarded(read_first, &first);
+		mdb_cursor_close(first.cursor);
+	}
 	if (code == 0)
-		find_map(env, value.mv_data);
+		find_map(env, first.key.mv_data);
 	mdb_txn_abort(txn);
-	return code;
+	lmdb->writing.map = env->map;
+	lmdb->writing.map_size = env->map_size;
+	return code == MDB_NOTFOUND ? 0 : code;
 }
 
 /* Make the tables and the first serial number, or read it; check the format. */
@@ -319,6 +340,7 @@ static int know_file(struct lmdb_env *env)
 	if (code != 0)
 		return code;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	env->fd = fd;
 	return fstat(fd, &env->file) == 0 ? 0 : errno;
 }
 
@@ -328,6 +350,17 @@ static unsigned open_flags(void)
 	return MDB_NOTLS | MDB_NORDAHEAD | (fault_planted("no-sync") ? MDB_NOSYNC : 0);
 }
 
+/* Behind this LMDB ends the process: what it believes of its pages is not so. */
+static void say_assertion(MDB_env *env, const char *text)
+{
+	struct ledger_lmdb *lmdb = mdb_env_get_userctx(env);
+
+	log_error("store_broken", "err=\"%s/data.mdb: %s\" hint=\"%s\"", lmdb->dir, text,
+		lmdb_is_spoilt(lmdb)
+			? "the disk does not give a page of it: look at the disk"
+			: "it was changed by somebody else, or the disk is broken");
+}
+
 static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 {
 	_auto_free_ char *path = mem_alloc(strlen(lmdb->dir) + sizeof("/data.mdb"));
@@ -335,6 +368,8 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 
 	if (code != 0)
 		return code;
+	mdb_env_set_userctx(env->env, lmdb);
+	mdb_env_set_assert(env->env, say_assertion);
 	sprintf(path, "%s/data.mdb", lmdb->dir);
 	if (!lmdb_is_made(path)) /* LMDB would make a new one */
 		return ENOENT;
@@ -348,6 +383,9 @@ static int open_files(struct ledger_lmdb *lmdb, struct lmdb_env *env)
 		code = mdb_env_open(env->env, lmdb->dir, open_flags(), 0600);
 	if (code == 0)
 		code = know_file(env);
+	lmdb->writing.fd = env->fd;
+	if (code == 0)
+		code = locate_map(lmdb, env);
 	FAULT_POINT("ledger-opened");
 	return code;
 }
@@ -356,8 +394,11 @@ int lmdb_env_open(
 	struct ledger_lmdb *lmdb, struct lmdb_env *ret, uint64_t *ret_serial, struct error *err)
 {
 	struct lmdb_env env = { 0 };
-	int code = open_files(lmdb, &env);
+	int code;
 
+	lmdb->writing.map = NULL;
+	atomic_store(&lmdb->writing.spoilt, false);
+	code = open_files(lmdb, &env);
 	if (code != 0) {
 		lmdb_error(lmdb, code, "opening it", err);
 	} else if (open_content(lmdb, &env, ret_serial, err) == 0) {
@@ -370,8 +411,10 @@ int lmdb_env_open(
 		}
 		if (env.flags & FLAG_UPGRADING)
 			code = lmdb_upgrade(&env);
-		if (code == 0)
-			code = locate_map(&env);
+		if (code == 0 && env.map == NULL)
+			code = locate_map(lmdb, &env);
+		if (code == 0 && lmdb_is_spoilt(lmdb))
+			code = LMDB_UNREADABLE;
 		if (code == 0) {
 			*ret = env;
 			return 0;

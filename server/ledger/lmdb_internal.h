@@ -7,7 +7,7 @@
  *	ledger_lmdb.c   transactions, and what became of a commit that failed; stat
  *	lmdb_write.c    lmdb_read.c
  *	lmdb_walk.c     one reading call's way through a table
- *	lmdb_guard.c    pages that the disk does not give
+ *	lmdb_guard.c    pages that the disk does not give, to who reads and to who writes
  *	lmdb_seal.c     the checksum of each value, and what was found damaged
  *	lmdb_upgrade.c  what an older format has to become
  *
@@ -16,8 +16,8 @@
  * than SEGMENT_SIZE lies in segments of that length; so every run of overflow pages is at most
  * 16 pages, and what one value leaves fits the next.
  *
- * The environment is closed and opened again when its fate is in doubt: readers hold `lock`
- * shared, whoever opens it holds it alone.
+ * The environment is closed and opened again when its fate is in doubt, or its map is spoilt:
+ * readers hold `lock` shared, whoever opens it holds it alone.
  */
 #ifndef LEAT_LEDGER_LMDB_INTERNAL_H
 #define LEAT_LEDGER_LMDB_INTERNAL_H
@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "ledger/block.h"
 #include "ledger/ledger.h"
+#include "ledger/lmdb_guard.h"
 
 /*
  *	1	values as they are
@@ -94,6 +95,7 @@ struct lmdb_env {
 	uint64_t flags;
 	struct stat file;       /* which one data.mdb is */
 	_Atomic size_t touched; /* bytes of the map since it was last let go of */
+	int fd;                 /* LMDB's own, of the data file */
 	void *map;              /* NULL when unknown */
 	size_t map_size;
 };
@@ -106,6 +108,8 @@ struct ledger_lmdb {
 	uint64_t max_bytes;
 	pthread_rwlock_t lock;
 	struct lmdb_env env;
+	struct error closed; /* why it could not be opened again */
+	struct lmdb_writing writing;
 	pthread_mutex_t opened_lock;
 	pthread_cond_t opened; /* the environment, again, or it could not be */
 	uint64_t openings;     /* how often */
@@ -155,6 +159,12 @@ static inline struct lmdb_key lmdb_key(const struct id *job, uint64_t number, un
 	memcpy(key.job, job->bytes, sizeof(key.job));
 	memcpy(key.number, &number, sizeof(key.number));
 	return key;
+}
+
+/* A page of the map is a stand-in of lmdb_guard's. Thread: any that holds `lock`. */
+static inline bool lmdb_is_spoilt(struct ledger_lmdb *lmdb)
+{
+	return atomic_load(&lmdb->writing.spoilt);
 }
 
 /* What LMDB returned, as an error in words; `what` was being done. */

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 
-#include "ledger/lmdb_guard.h"
 #include "ledger/lmdb_walk.h"
 
 /* ---- jobs ---- */

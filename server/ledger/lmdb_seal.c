@@ -121,6 +121,8 @@ void lmdb_note_damage(struct ledger_lmdb *lmdb, const struct lmdb_damage *damage
 	char text[DAMAGE_TEXT_SIZE], id[ID_TEXT_SIZE];
 	bool is_new;
 
+	if (lmdb_is_spoilt(lmdb)) /* it may be a stand-in that was looked at */
+		return;
 	pthread_mutex_lock(&lmdb->damage_lock);
 	is_new = !is_known(lmdb, damage);
 	if (is_new) {

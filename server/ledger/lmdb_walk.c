@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/role.h"
-#include "ledger/lmdb_guard.h"
 
 /* How long to wait for an environment that is being opened again. */
 #define REOPEN_WAIT_S 3
@@ -15,7 +14,7 @@ static int begin(struct walk *walk)
 	int code = MDB_PANIC;
 
 	pthread_rwlock_rdlock(&lmdb->lock);
-	if (lmdb->env.env != NULL)
+	if (lmdb->env.env != NULL && !lmdb_is_spoilt(lmdb))
 		code = mdb_txn_begin(lmdb->env.env, NULL, MDB_RDONLY, &walk->txn);
 	if (code != 0)
 		pthread_rwlock_unlock(&lmdb->lock);
@@ -65,6 +64,23 @@ static int say_damaged(struct walk *walk, struct error *err)
 		text);
 }
 
+/* There is no environment, or one that must be opened again. */
+static int say_closed(struct ledger_lmdb *lmdb, struct error *err)
+{
+	bool is_closed;
+
+	pthread_rwlock_rdlock(&lmdb->lock);
+	is_closed = lmdb->env.env == NULL;
+	if (is_closed && err != NULL)
+		*err = lmdb->closed;
+	pthread_rwlock_unlock(&lmdb->lock);
+	return is_closed
+		       ? -1
+		       : error_set(err, ERR_STORE,
+				 "the store in %s is being opened again: ask again in a moment",
+				 lmdb->dir);
+}
+
 int walk_close(struct walk *walk, int code, struct error *err)
 {
 	struct ledger_lmdb *lmdb = walk->lmdb;
@@ -72,12 +88,17 @@ int walk_close(struct walk *walk, int code, struct error *err)
 	if (walk->cursor != NULL)
 		mdb_cursor_close(walk->cursor);
 	if (walk->txn != NULL) {
+		/* What was read may have been a stand-in, and what was not found is there. */
+		if (lmdb_is_spoilt(lmdb))
+			code = LMDB_UNREADABLE;
 		mdb_txn_abort(walk->txn);
 		pthread_rwlock_unlock(&lmdb->lock);
 	}
 	buf_done(&walk->whole);
 	if (code == LMDB_DAMAGED)
 		return say_damaged(walk, err);
+	if (code == MDB_PANIC)
+		return say_closed(lmdb, err);
 	return code == 0 || code == MDB_NOTFOUND ? 0 : lmdb_error(lmdb, code, "reading", err);
 }
 

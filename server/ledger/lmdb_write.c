@@ -158,6 +158,29 @@ int lmdb_put_state(struct ledger *ledger, const struct id *job, const void *byte
 	return put(ledger, TABLE_STATE, job, 0, bytes, len, err);
 }
 
+/* ---- looking for a place; nothing is changed by it, so it can be left ---- */
+
+struct look {
+	MDB_txn *txn;
+	MDB_dbi table;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+};
+
+static int read_get(void *arg)
+{
+	struct look *look = arg;
+
+	return mdb_get(look->txn, look->table, &look->key, &look->value);
+}
+
+static int read_seek(void *arg)
+{
+	struct look *look = arg;
+
+	return mdb_cursor_get(look->cursor, &look->key, &look->value, MDB_SET_RANGE);
+}
+
 /* ---- keys ---- */
 
 /* The number of a key: its hash, or the next that no other key has. */
@@ -168,15 +191,17 @@ static int key_number(struct ledger_lmdb *lmdb, const struct id *job, const char
 
 	for (;; number++) {
 		struct lmdb_key key = lmdb_key(job, number, 0);
-		MDB_val at = key_val(&key), found;
-		int code = mdb_get(lmdb->txn, lmdb->env.tables[TABLE_KEYS], &at, &found);
+		struct look at = { .txn = lmdb->txn,
+			.table = lmdb->env.tables[TABLE_KEYS],
+			.key = key_val(&key) };
+		int code = lmdb_guarded(read_get, &at);
 
 		if (code != 0 && code != MDB_NOTFOUND)
 			return code;
 		if (code == 0 &&
-			(found.mv_size != sizeof(struct key_value) + len + SEAL_SIZE ||
-				memcmp((char *)found.mv_data + sizeof(struct key_value), text,
-					len) != 0))
+			(at.value.mv_size != sizeof(struct key_value) + len + SEAL_SIZE ||
+				memcmp((char *)at.value.mv_data + sizeof(struct key_value),
+					text, len) != 0))
 			continue;
 		*ret = number;
 		return 0;
@@ -209,16 +234,17 @@ static int first_of_job(
 	MDB_cursor *cursor, const struct id *job, MDB_val *ret_key, MDB_val *ret_value)
 {
 	struct lmdb_key first = lmdb_key(job, 0, 0);
-	MDB_val at = key_val(&first);
-	int code = mdb_cursor_get(cursor, &at, ret_value, MDB_SET_RANGE);
+	struct look at = { .cursor = cursor, .key = key_val(&first) };
+	int code = lmdb_guarded(read_seek, &at);
 
 	if (code != 0)
 		return code;
-	if (at.mv_size != KEY_SIZE)
+	if (at.key.mv_size != KEY_SIZE)
 		return MDB_CORRUPTED;
-	if (memcmp(at.mv_data, job->bytes, ID_BYTES) != 0)
+	if (memcmp(at.key.mv_data, job->bytes, ID_BYTES) != 0)
 		return MDB_NOTFOUND;
-	*ret_key = at;
+	*ret_key = at.key;
+	*ret_value = at.value;
 	return 0;
 }
 

@@ -1,12 +1,15 @@
 /*
- * control: what a test steers a shim by, a file's memory that both have.
+ * control: what a test steers a shim by, a file's memory that both have; and what shims of
+ * files share.
  */
 #ifndef FAULT_CONTROL_H
 #define FAULT_CONTROL_H
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,6 +28,18 @@ static inline void *map_control(const char *path, size_t size)
 	}
 	close(fd);
 	return shared;
+}
+
+/* Is it a file whose path ends so? */
+static inline bool is_named(int fd, const char *end)
+{
+	size_t end_len = strlen(end);
+	char link[64], path[4096];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path));
+	return len >= (ssize_t)end_len && memcmp(path + len - end_len, end, end_len) == 0;
 }
 
 #endif

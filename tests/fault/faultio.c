@@ -77,17 +77,6 @@ static void read_environment(void)
 		control = map_control(path, sizeof(*control));
 }
 
-static bool is_the_file(int fd)
-{
-	char link[64], path[4096];
-	size_t end = strlen(file_end);
-	ssize_t len;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path));
-	return len >= (ssize_t)end && memcmp(path + len - end, file_end, end) == 0;
-}
-
 /* Counts the call; true when it is one that must fail. */
 static bool must_fail(uint32_t kind)
 {
@@ -110,7 +99,7 @@ static bool hit(int fd, uint32_t kind)
 	bool fails;
 
 	pthread_once(&once, read_environment);
-	fails = is_the_file(fd) && must_fail(kind);
+	fails = is_named(fd, file_end) && must_fail(kind);
 	if (fails && control->how == HOW_KILL)
 		raise(SIGKILL);
 	if (fails && control->how == HOW_SLOW) {

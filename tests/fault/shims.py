@@ -5,6 +5,8 @@ import os
 import struct
 import subprocess
 
+from support.client import until
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -66,6 +68,21 @@ class Threads(Shim):
     @property
     def refused(self):
         return self.read()[3]
+
+
+class Pages(Shim):
+    """Takes pages of the ledger's file away."""
+
+    name, layout = "faultpage", struct.Struct("=QQQQ")
+
+    def take(self, first, count):
+        _, _, asked, applied = self.read()
+        self.write(first, count, asked, applied)
+        self.memory[16:24] = struct.pack("=Q", asked + 1)
+        until(lambda: self.read()[3] == asked + 1, 20, "the pages are away, or back")
+
+    def give_back(self):
+        self.take(0, 0)
 
 
 class Clock(Shim):

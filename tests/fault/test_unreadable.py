@@ -2,6 +2,8 @@
 is refused with the reason, the server and everything else go on, and so does that read once it
 can. The data file is cut short, which makes of a page what a bad sector makes of it: a SIGBUS."""
 
+from ledger.keeping import leat
+from shims import Pages
 from support.leat import *
 from support.wire import Closed
 
@@ -15,8 +17,7 @@ def read_all(api, job):
     except (Closed, OSError):
         return None
     if got.status != 200:
-        problem(got, 503, "store-unavailable")
-        ok("cannot be read" in got.json()["detail"], got.body)
+        refused(got)
         return None
     return got.values()
 
@@ -52,3 +53,95 @@ def test_pages_that_cannot_be_read_cost_their_reads_only(t):
     other.send(numbers(100), close=True)
     other.wait_done()
     eq(len(other.results()), 100, "results of a job made since")
+
+
+class Sent:
+    """A job that takes its items by and by."""
+
+    def __init__(self, api, count):
+        self.job, self.values, self.taken = api.create({"stages": [{"use": "pass"}]}), [], 0
+        self.values = [{"n": n, "pad": "y" * (n % 500)} for n in range(count)]
+
+    def send(self, count):
+        """False when it was refused, which must say why."""
+        end = min(self.taken + count, len(self.values))
+        query = {"offset": self.taken, **({"close": "true"} if end == len(self.values) else {})}
+        reply = self.job.upload(ndjson(self.values[self.taken:end]), query,
+                                {"Idempotency-Key": "k"})
+        if reply.status == 200:
+            self.taken = end
+            return True
+        refused(reply)
+        return False
+
+
+class Deletion(threading.Thread):
+    """Waits for its answer where the store cannot be written to, as what must be done does."""
+
+    def __init__(self, api, path):
+        super().__init__()
+        self.api, self.path, self.status = api, path, None
+        self.start()
+
+    def run(self):
+        self.status = self.api.request("DELETE", self.path).status
+
+
+def refused(reply):
+    problem(reply, 503, "store-unavailable")
+    detail = reply.json()["detail"]
+    ok("cannot be read" in detail or "opened again" in detail, detail)
+
+
+def ready(api):
+    return api.get("/readyz").status == 200
+
+
+def away_and_back(t, server, api, pages, old, which, live):
+    """While `which` pages are away: items are sent, results read, one of the old jobs is deleted."""
+    pages.take(*which)
+    refusals = 0
+    for _ in range(20):
+        refusals += not live.send(20)
+    gone = Deletion(t.client(server), old[0].path)
+    read_all(api, old[1])
+    for probe in ("/livez", "/v1/server", "/metrics"):
+        eq(api.get(probe).status, 200, probe)
+    ok(server.running(), "the server lives")
+    pages.give_back()
+    until(lambda: ready(api), 20 * t.slow, "green again by itself")
+    gone.join()
+    ok(gone.status in (200, 202, 204), f"DELETE: {gone.status}")
+    while live.taken < len(live.values):
+        until(lambda: live.send(100), 20 * t.slow, "taken")
+    live.job.wait_done()
+    same_multiset(live.job.results(), live.values, "results")
+    until(lambda: api.get(old[0].path).status == 404, 20 * t.slow, "deleted")
+    return refusals
+
+
+@timeout(240)
+def test_pages_that_are_away_cost_the_commits_that_need_them_only(t):
+    """By a shim: the file itself is whole. All but the first two go once, then some here and there."""
+    pages, rnd = Pages(t), t.random
+    server = t.server(env=pages.environment())
+    api = t.client(server)
+    turns, refusals = 4 if t.quick else 30, 0
+    old = []
+    for n in range(turns + 1):
+        job = api.create({"stages": [{"use": "pass"}]})
+        job.send([{"n": n, "pad": "x" * 100 * (n % 3)} for n in range(2000)], close=True)
+        job.wait_done()
+        old.append(job)
+    kept = old[-1].results()
+    for turn in range(turns):
+        count = os.path.getsize(os.path.join(server.data, "data.mdb")) // 4096 - 2
+        first = 2 if turn == 0 else 2 + rnd.randrange(count // 2)
+        which = (first, count if turn == 0 else rnd.randrange(1, count // 2))
+        refusals += away_and_back(t, server, api, pages, old[turn:], which, Sent(api, 1000))
+        same_multiset(old[-1].results(), kept, "results of a job of before")
+    ok(refusals > 0, "something was refused")
+    eq([line for line in server.log.lines if "store_damaged" in line], [], "damage")
+    server.stop()
+    leat(t, "fsck", "--data", server.data).exits(0).says("whole")
+    t.note(f"{refusals} refused while pages were away {turns} times")

@@ -87,22 +87,29 @@ void put_input(struct ledger *ledger, struct id job, uint64_t block, const struc
 		0, "%s", err.text);
 }
 
+void result_block(struct buf *to, uint64_t seq, uint32_t count, size_t size)
+{
+	struct result_head head = { .version = BLOCK_VERSION, .count = count };
+
+	buf_clear(to);
+	cr_assert_eq(buf_append(to, &head, sizeof(head)), 0);
+	for (uint64_t at = 0; at < count; at++)
+		cr_assert_eq(buf_append(to, &(uint64_t){ seq + at }, 8), 0);
+	for (uint32_t at = 0; at < count; at++)
+		cr_assert_eq(buf_printf(to, "%llu\n", (unsigned long long)seq + at), 0);
+	if (size > to->len)
+		fill(to, size - to->len, (unsigned)seq);
+	head.checksum = block_checksum(to->data + sizeof(head), to->len - sizeof(head));
+	memcpy(to->data, &head, sizeof(head));
+}
+
 void append_results(
 	struct ledger *ledger, struct id job, uint64_t seq, uint32_t count, size_t size)
 {
-	struct result_head head = { .version = BLOCK_VERSION, .count = count };
 	struct buf block = BUF_INIT;
 	struct error err;
 
-	cr_assert_eq(buf_append(&block, &head, sizeof(head)), 0);
-	for (uint64_t at = 0; at < count; at++)
-		cr_assert_eq(buf_append(&block, &(uint64_t){ seq + at }, 8), 0);
-	for (uint32_t at = 0; at < count; at++)
-		cr_assert_eq(buf_printf(&block, "%llu\n", (unsigned long long)seq + at), 0);
-	if (size > block.len)
-		fill(&block, size - block.len, (unsigned)seq);
-	head.checksum = block_checksum(block.data + sizeof(head), block.len - sizeof(head));
-	memcpy(block.data, &head, sizeof(head));
+	result_block(&block, seq, count, size);
 	cr_assert_eq(ledger->ops->append(
 			     ledger, &job, LEDGER_RESULTS, seq, block.data, block.len, &err),
 		0, "%s", err.text);

@@ -24,6 +24,7 @@ void commit(struct ledger *ledger);
 void put_job(struct ledger *ledger, struct id job, const char *definition, const char *record);
 void put_input(struct ledger *ledger, struct id job, uint64_t block, const struct buf *bytes);
 /* A result block of `count` short lines; `size` > 0 makes it (about) that many bytes long. */
+void result_block(struct buf *to, uint64_t seq, uint32_t count, size_t size);
 void append_results(
 	struct ledger *ledger, struct id job, uint64_t seq, uint32_t count, size_t size);
 void append_failure(struct ledger *ledger, struct id job, uint64_t seq);
