@@ -211,18 +211,18 @@ static enum stage_result resolve(struct pages *pages, const struct exchange *exc
 				     : curl_url_set(url, CURLUPART_URL, reference, 0);
 	const char *mistake = NULL;
 	enum stage_result result = STAGE_OK;
+	bool lacks_memory;
 
 	if (code == CURLUE_OK)
 		mistake =
 			hosts_check(&pages->def.config->hosts, url, &target, why, sizeof(why));
-	if (code == CURLUE_OUT_OF_MEMORY || mistake == hosts_no_memory)
-		result = no_memory(ctx);
-	else if (code != CURLUE_OK || mistake != NULL ||
-		 strcmp(target.origin, exchange->target.origin) != 0)
+	lacks_memory = code == CURLUE_OUT_OF_MEMORY || mistake == hosts_no_memory;
+	if (!lacks_memory && (code != CURLUE_OK || mistake != NULL ||
+				     strcmp(target.origin, exchange->target.origin) != 0))
 		result = stage_fail(ctx, STAGE_PERMANENT,
 			"%.100s: page %lld names a next one that is not on the same host",
 			exchange->target.host, (long long)pages->number + 1);
-	else if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK ||
+	else if (lacks_memory || curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK ||
 		 (pages->next_url = strdup(text)) == NULL)
 		result = no_memory(ctx);
 	else if (strcmp(pages->next_url, pages->url) == 0)
