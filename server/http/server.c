@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -289,6 +290,7 @@ static int start_daemon(struct listener *listener, unsigned limit, struct error 
 
 	listener->tls = server->tls != NULL && !listener->is_unix;
 	listener->limit = limit;
+	errno = 0;
 	listener->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
 			MHD_USE_ERROR_LOG | (listener->tls ? MHD_USE_TLS : 0),
@@ -299,9 +301,12 @@ static int start_daemon(struct listener *listener, unsigned limit, struct error 
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_URI_LOG_CALLBACK,
 		on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
 		MHD_OPTION_ARRAY, listener->tls ? tls_daemon_options : none, MHD_OPTION_END);
-	if (listener->daemon == NULL)
-		return error_set(err, ERR_INTERNAL, "libmicrohttpd does not start");
-	return 0;
+	if (listener->daemon != NULL)
+		return 0;
+	return errno == ENOMEM
+		       ? error_no_memory(err)
+		       : error_set(err, ERR_INTERNAL, "libmicrohttpd does not start: %s",
+				 errno == 0 ? "it does not say why" : strerror(errno));
 }
 
 static int start_listeners(struct http_server *server, struct error *err)
