@@ -22,6 +22,12 @@ static int copy_error(int code, const char *path, struct error *err)
 			"no space is left for %s: make room there and try again", path);
 	case ENOMEM:
 		return error_no_memory(err);
+	case LMDB_UNREADABLE:
+	case EFAULT: /* the same, met by a write() */
+		return error_set(err, ERR_STORE,
+			"%s cannot be written, for the ledger cannot be read: the disk does not "
+			"give a page of it; look at the disk, 'leat fsck' says what is lost",
+			path);
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
@@ -58,13 +64,26 @@ static int open_to_read(const char *dir, MDB_env **ret)
 	return code;
 }
 
+struct copying {
+	MDB_env *env;
+	int fd;
+};
+
+static int read_all(void *arg)
+{
+	struct copying *copying = arg;
+
+	return mdb_env_copyfd2(copying->env, copying->fd, MDB_CP_COMPACT);
+}
+
 static int copy_to(MDB_env *env, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), code;
 
 	if (fd < 0)
 		return errno;
-	code = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+	lmdb_guard_init();
+	code = lmdb_guarded(read_all, &(struct copying){ env, fd });
 	if (code == 0 && fsync(fd) != 0)
 		code = errno;
 	if (close(fd) != 0 && code == 0)
@@ -82,7 +101,10 @@ static int copy(const char *dir, const char *part, struct error *err)
 		return error_set(
 			err, ERR_STORE, "%s cannot be opened: %s", dir, mdb_strerror(code));
 	code = copy_to(env, part);
-	mdb_env_close(env);
+	/* Left in the middle, LMDB's second thread still waits for work: both end with the
+	 * program that copies. */
+	if (code != LMDB_UNREADABLE)
+		mdb_env_close(env);
 	if (code == 0)
 		return 0;
 	copy_error(code, part, err);

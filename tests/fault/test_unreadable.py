@@ -145,3 +145,26 @@ def test_pages_that_are_away_cost_the_commits_that_need_them_only(t):
     server.stop()
     leat(t, "fsck", "--data", server.data).exits(0).says("whole")
     t.note(f"{refusals} refused while pages were away {turns} times")
+
+
+@timeout(60)
+def test_a_copy_says_which_page_it_lacks_and_leaves_nothing(t):
+    """`leat backup` beside a server that reads on; `leat compact` of what it left."""
+    pages, server = Pages(t), t.server()
+    job = t.client(server).create({"stages": [{"use": "pass"}]})
+    job.send([{"n": n, "pad": "x" * 300} for n in range(3000)], close=True)
+    job.wait_done()
+    whole = os.path.getsize(os.path.join(server.data, "data.mdb")) // 4096
+    copy = os.path.join(t.folder(), "copy")
+    for first in (2, whole // 2, whole - 8):
+        pages.write(first, whole - first, 1, 0)
+        leat(t, "backup", "--data", server.data, copy, env=pages.environment()).exits(1).says(
+            "the disk does not give a page")
+        eq(os.listdir(copy), [], "what a backup leaves that failed")
+    eq(len(job.results()), 3000, "results")
+    server.stop()
+    pages.write(2, whole - 2, 1, 0)
+    leat(t, "compact", "--data", server.data, env=pages.environment()).exits(1).says(
+        "the disk does not give a page")
+    leat(t, "fsck", "--data", server.data).exits(0).says("whole")
+    leat(t, "backup", "--data", server.data, copy).exits(0)
