@@ -47,9 +47,8 @@ def finish(api, told):
     eq(ends["sink"]["report"], {**ends["sink"]["report"], "count": 40, "sum": sum(range(40))})
 
 
-@timeout(90)
-def test_every_format_opens_and_finishes_its_work(t):
-    for name in formats():
+def _make(name):
+    def test(t):
         data, told = fixture(t, name)
         server, api = over(t, data)
         same_as_told(api, told)
@@ -57,6 +56,11 @@ def test_every_format_opens_and_finishes_its_work(t):
         server.restart("stop")
         same_as_told(t.client(server), told)
         server.stop()
+    return timeout(90)(test)
+
+
+for _name in formats():
+    globals()[f"test_{_name.replace('-', '_')}_opens_and_finishes_its_work"] = _make(_name)
 
 
 def test_an_old_folder_opens_after_a_kill_in_its_upgrade(t):
