@@ -12,6 +12,7 @@
 #define LIMIT_NS    (4 * NS_PER_MS) /* when it stops in the middle of its batch */
 #define FIRST_BATCH 32              /* while a stage's speed is not known */
 #define SLOW_NS     10000           /* an item is worth a look at the clock of its own */
+#define MUCH_BYTES  (4u << 20)      /* of outputs: enough for one activation */
 
 /* What became of an item of a step: n >= 0 outputs, or one of these. Of failures the first has
  * the verdict 0, the one below it 1, and so on; there may be no memory for it. */
@@ -357,7 +358,8 @@ static void run_isolated(struct step *step, uint64_t room)
 	step->done = isolated_work_on(&work);
 }
 
-/* Run the stage over its batch until it ends, the room does, or the time does. */
+/* Run the stage over its batch until it ends, the room does, the time does, or much was put
+ * out: how large outputs are is known only then. */
 static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 {
 	bool stop = false;
@@ -389,7 +391,8 @@ static void step_run(struct step *step, uint64_t room, uint64_t started_ns)
 			break;
 		if (step->slow || step->run->batch_max > 0 || step->done % FIRST_BATCH == 0)
 			stop = clock_mono_ns() - started_ns > LIMIT_NS;
-		stop |= step->emitter.out.count >= room;
+		stop |= step->emitter.out.count >= room ||
+			step->emitter.full_bytes > MUCH_BYTES;
 	}
 	step->ns = clock_mono_ns() - begin_ns;
 	worker_release(step->run, &step->ctx);

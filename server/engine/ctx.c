@@ -85,6 +85,7 @@ void emitter_publish(struct emitter *emitter)
 	for (unsigned at = 0; at < emitter->full_count; at++)
 		slab_unref(emitter->full[at]);
 	emitter->full_count = 0;
+	emitter->full_bytes = 0;
 }
 
 void emitter_rewind(struct emitter *emitter, uint32_t count)
@@ -123,8 +124,10 @@ static int emitter_next_slab(struct emitter *emitter, size_t size)
 	slab = slab_new(emitter->exact ? size : MAX(size, (size_t)BLOCK_SIZE_MAX));
 	if (slab == NULL)
 		return -1;
-	if (emitter->slab != NULL)
+	if (emitter->slab != NULL) {
 		emitter->full[emitter->full_count++] = emitter->slab;
+		emitter->full_bytes += emitter->slab->size;
+	}
 	emitter->slab = slab;
 	emitter->used = 0;
 	return 0;

@@ -28,7 +28,8 @@ struct emitter {
 	uint32_t used, reserved;
 	struct slab **full; /* earlier slabs of this batch */
 	unsigned full_count, full_capacity;
-	bool exact; /* make slabs to measure: calls, which emit little and late */
+	size_t full_bytes; /* the room that they take */
+	bool exact;        /* make slabs to measure: calls, which emit little and late */
 };
 /* Give every item a reference of its slab and let go of all but the slab being filled. */
 void emitter_publish(struct emitter *emitter);

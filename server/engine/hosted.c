@@ -278,6 +278,7 @@ static void forget_private_slabs(struct hosting *hosting, uint32_t used)
 		slab_unref(emitter->slab);
 	emitter->slab = hosting->report_slab;
 	emitter->full_count = 0;
+	emitter->full_bytes = 0;
 	emitter->used = used;
 }
 

@@ -153,6 +153,20 @@ def test_items_of_a_mebibyte(t):
     stuck.close()
 
 
+@timeout(60)
+def test_items_that_become_large(t):
+    """A batch begins before it is known what becomes of its items; it ends when that is much."""
+    t.need_modules()
+    server, api = warm(t)
+    memory = Memory(server)
+    job = api.create({"stages": [{"use": "swell", "params": {"bytes": 8 * MIB}},
+                                 {"use": "sleep", "params": {"ms": 10}, "workers": 4}]})
+    job.send(numbers(64), close=True)
+    job.wait_done()
+    eq(job.get()["counts"]["results"], 64, "results")
+    memory.check(t, 2 * ALLOWANCE, "64 items that become 8 MiB each")
+
+
 @timeout(120)
 def test_the_window_of_order_input_is_bounded(t):
     """One item that waits for its retry holds back all results behind it, not all of memory."""
