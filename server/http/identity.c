@@ -141,7 +141,7 @@ static void look(struct caller *caller, const struct request *request)
 	}
 	user = listed(request, caller->uid);
 	if (user != NULL && !is_ours(caller->uid))
-		strcpy(caller->name, user->name);
+		snprintf(caller->name, sizeof(caller->name), "%s", user->name);
 }
 
 /* Whoever needs no record in the tokens file: he may do everything. */
