@@ -31,8 +31,8 @@ void http_server_leave(struct http_server *server)
 
 bool http_server_has_left(const struct http_server *server, bool patient)
 {
-	/* Who was accepted a moment ago may be known to the library alone (1.0 looks at him when
-	 * it is run). */
+	/* Who was accepted a moment ago may be known to the library alone (1.0 looks at him
+	 * when it is run). */
 	if (server->kicked)
 		return false;
 	return server->active == 0 && !(patient && !list_empty(&server->peers.fresh));
