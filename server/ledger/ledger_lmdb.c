@@ -288,7 +288,7 @@ static int lmdb_commit(struct ledger *ledger, struct error *err)
 		return after_failure(lmdb, err);
 	code = conclude(lmdb, serial, err);
 	if (lmdb_is_spoilt(lmdb)) /* behind the last that was written: it is there */
-		restore_map(lmdb);
+		reopen(lmdb, &lmdb->serial, NULL);
 	return code;
 }
 
