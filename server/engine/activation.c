@@ -194,7 +194,7 @@ static bool begin(
 {
 	struct pipeline *pipeline = run->pipeline;
 	struct step *step = &executor->steps[0];
-	uint32_t size = batch_size(run, room);
+	uint32_t size = queue_portion(&run->queue, batch_size(run, room));
 
 	if (step_reserve(&step->in, size) < 0)
 		return false;

@@ -120,7 +120,7 @@ static unsigned call_size(struct stage_run *run, uint64_t now_ns)
 {
 	uint64_t count = pipeline_startable(run->pipeline, run, now_ns);
 
-	count = MIN(count, (uint64_t)MAX(run->batch_max, 1u));
+	count = queue_portion(&run->queue, MIN(count, (uint64_t)MAX(run->batch_max, 1u)));
 	return count == 0 ? 0 : (unsigned)stage_run_take_tokens(run, count, now_ns);
 }
 

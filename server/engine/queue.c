@@ -120,6 +120,22 @@ int queue_push_front(struct queue *queue, const struct item *items, uint32_t cou
 	return 0;
 }
 
+uint32_t queue_portion(const struct queue *queue, uint64_t max)
+{
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+
+	max = MIN(MIN(max, queue->max_items), (uint64_t)queue->count);
+	if (queue->bytes <= queue->max_bytes)
+		return (uint32_t)max;
+	for (; n < max; n++) {
+		bytes += item_weight(&queue->ring[(queue->head + n) & (queue->capacity - 1)]);
+		if (n > 0 && bytes > queue->max_bytes)
+			break;
+	}
+	return n;
+}
+
 uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max)
 {
 	uint32_t count = MIN(queue->count, max);

@@ -41,6 +41,10 @@ int queue_push(struct queue *queue, const struct item *items, uint32_t count);
 uint32_t queue_push_fitting(struct queue *queue, const struct item *items, uint64_t max);
 /* In front of what is there, in the given order. Never fails after a queue_pop() of them. */
 int queue_push_front(struct queue *queue, const struct item *items, uint32_t count);
+/* How many of the first `max` one call or activation may take: at least one, if there is one,
+ * and no more than the bounds say. What fails for the moment comes back behind a full queue;
+ * who then took all of it would come back with more each time. */
+uint32_t queue_portion(const struct queue *queue, uint64_t max);
 /* Takes at most `max`; returns how many. */
 uint32_t queue_pop(struct queue *queue, struct item *ret_items, uint32_t max);
 /* Of a batch that was taken all but the first may come back; until queue_release() of them. */

@@ -169,3 +169,46 @@ Test(queue, a_single_item_in_hand_takes_no_room)
 	queue_release(&queue, &item, 1);
 	forget(&queue);
 }
+
+/* What a call took fails for the moment while others come in behind it. */
+Test(queue, gives_a_call_no_more_than_its_bounds)
+{
+	struct queue queue;
+	struct item items[64];
+	uint64_t next = 0;
+
+	queue_init(&queue, 2, 1 << 20);
+	for (int round = 0; round < 100; round++) {
+		uint32_t room = (uint32_t)queue_room(&queue), count;
+
+		push(&queue, next, room);
+		next += room;
+		count = queue_pop(&queue, items, queue_portion(&queue, 64));
+		cr_assert_leq(count, 2);
+		room = (uint32_t)queue_room(&queue);
+		push(&queue, next, room);
+		next += room;
+		cr_assert_eq(queue_push_front(&queue, items, count), 0);
+		cr_assert_leq(queue.count, 4);
+	}
+	cr_expect_eq(queue_portion(&queue, 1), 1);
+	forget(&queue);
+}
+
+Test(queue, gives_a_call_no_more_bytes_than_it_may_hold)
+{
+	struct queue queue;
+	struct item huge = numbered(9, 5000);
+
+	queue_init(&queue, 100, 35);
+	cr_expect_eq(queue_portion(&queue, 64), 0, "there is nothing");
+	push(&queue, 0, 3);
+	cr_expect_eq(queue_portion(&queue, 64), 3);
+	push(&queue, 3, 5);
+	cr_expect_eq(queue_portion(&queue, 64), 3, "of 80 bytes 35 are allowed");
+	cr_expect_eq(queue_portion(&queue, 2), 2);
+	cr_assert_eq(queue_push_front(&queue, &huge, 1), 0);
+	cr_expect_eq(queue_portion(&queue, 64), 1, "one goes always");
+	expect_pop(&queue, 9, 1);
+	forget(&queue);
+}
