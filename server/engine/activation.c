@@ -116,7 +116,7 @@ static uint32_t batch_size(const struct stage_run *run, uint64_t room)
 		others > 1)
 		size = MIN(size, MAX(run->queue.count / others, 1ull));
 	size = MIN(size, (uint64_t)BATCH_MAX);
-	size = MIN(MAX(size, (uint64_t)run->batch_max), room);
+	size = queue_portion(&run->queue, MIN(MAX(size, (uint64_t)run->batch_max), room));
 	if (run->batch_max > 0 && size > run->batch_max)
 		size -= size % run->batch_max; /* the rest may still become a whole one */
 	return (uint32_t)size;
@@ -194,7 +194,7 @@ static bool begin(
 {
 	struct pipeline *pipeline = run->pipeline;
 	struct step *step = &executor->steps[0];
-	uint32_t size = queue_portion(&run->queue, batch_size(run, room));
+	uint32_t size = batch_size(run, room);
 
 	if (step_reserve(&step->in, size) < 0)
 		return false;
