@@ -84,6 +84,14 @@ static void say_count(const char *event, uint64_t n)
 	say(HOST_COUNT, text);
 }
 
+static void say_done(uint64_t round)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)round);
+	say(HOST_DONE, text);
+}
+
 /* The next word; 0 when the server is gone. */
 static char listen_for_word(void)
 {
@@ -384,6 +392,7 @@ static void run_batch(struct hosting *hosting)
 {
 	const struct share_order *order = hosting->share.order;
 	struct share_report *report = hosting->share.report;
+	uint64_t round = order->round;
 	unsigned count = MIN(order->count, (unsigned)SHARE_ITEMS_MAX);
 	enum share_stop stop = SHARE_ALL;
 
@@ -403,7 +412,7 @@ static void run_batch(struct hosting *hosting)
 	report->stop = stop;
 	atomic_store_explicit(&report->current, 0, memory_order_release);
 	meter_tell(&hosting->meter, say_count);
-	say(HOST_DONE, "");
+	say_done(round);
 }
 
 /* ---- life ---- */

@@ -1,18 +1,24 @@
 /*
  * A worker of an isolated stage at work: rounds of order and report until each item has an
- *outcome.
+ * outcome.
  *
  * How a round ends, and what follows:
  *
- *	the report is written	what it says is taken; what it could not take goes into the next
- *round the process died of a fault	nothing is taken; the item in hand has failed, the
- *others run again it ended itself, or was killed	what was done is taken; the item in hand
- *has failed, but where something outside may have killed it, it is tried once more first an
- *item took too long	the process is killed; what was done is taken the report is nonsense the
- *process is killed; the rest runs one by one, and then it is clear who
+ *	the report is written
+ *		what it says is taken; what it could not take goes into the next round
+ *	the process died of a fault
+ *		nothing is taken; the item in hand has failed, the others run again
+ *	it ended itself, or was killed
+ *		what was done is taken; the item in hand has failed, but where something outside
+ *		may have killed it, it is tried once more first
+ *	an item took too long
+ *		the process is killed; what was done is taken; the item in hand has failed
+ *	the report is nonsense
+ *		the process is killed; the rest runs one by one, and then it is clear who
  */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -67,6 +73,20 @@ static void look_whether_stopped(struct isolated_round *round)
 	round->give_up_ns = clock_mono_ns() + GRACE_NS;
 }
 
+/*
+ * Who has said that the report is written? Not the stage's code, which does not know the round:
+ * taken at its word, the host's own would come while the next round is under way, and an item
+ * of that would be blamed.
+ */
+static bool is_this_round(const struct isolated_round *round)
+{
+	const struct host *host = &round->worker->host;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)host->share.order->round);
+	return strcmp(host->text, number) == 0;
+}
+
 static enum host_word await_report(struct isolated_round *round)
 {
 	struct host *host = &round->worker->host;
@@ -89,6 +109,8 @@ static enum host_word await_report(struct isolated_round *round)
 			if (due_ns(round) <= clock_mono_ns())
 				return HOST_LATE; /* else another item has begun meanwhile */
 			break;
+		case HOST_DONE:
+			return is_this_round(round) ? HOST_DONE : HOST_NONSENSE;
 		default:
 			return word;
 		}
@@ -201,10 +223,11 @@ static void died_idle(struct isolated_round *round, pid_t pid, bool fault, const
 static void died(struct isolated_round *round)
 {
 	pid_t pid = round->worker->host.pid;
-	unsigned hand = in_hand(round), done;
 	char how[80], text[200];
+	/* First of all: what it says of itself changes no more. */
 	int status = host_kill(&round->worker->host);
 	bool fault = is_fault(status);
+	unsigned hand = in_hand(round), done;
 
 	host_describe_end(status, how, sizeof(how));
 	snprintf(text, sizeof(text), "the stage %s with this item in its hands", how);
@@ -225,10 +248,14 @@ static void late(struct isolated_round *round)
 {
 	const struct stage_run *run = round->worker->isolated->run;
 	pid_t pid = round->worker->host.pid;
-	unsigned hand = in_hand(round), done;
+	uint64_t now_ns = clock_mono_ns();
+	unsigned hand, done;
 	char text[200];
+	bool due;
 
 	host_kill(&round->worker->host);
+	hand = in_hand(round);
+	due = due_ns(round) <= now_ns;
 	done = take_done(round);
 	isolated_worker_kill(round->worker);
 	if (round->give_up_ns != 0) /* the job has stopped: its items are dropped */
@@ -237,7 +264,9 @@ static void late(struct isolated_round *round)
 		"took longer than %s (%llu): the stage's process was killed",
 		run->def->timeout_ms != 0 ? "timeout_ms" : "isolated-timeout",
 		(unsigned long long)(round->timeout_ns / NS_PER_MS));
-	if (hand < round->count && hand >= done)
+	if (!due) /* the late one got through after all, and another was begun */
+		died_idle(round, pid, false, text);
+	else if (hand < round->count && hand >= done)
 		blame(round, hand, pid, FAILURE_TIMEOUT, text);
 	else
 		suspect_all(round, pid, text);
@@ -315,8 +344,9 @@ static void run_round(struct isolated_round *round)
 {
 	enum host_word word = HOST_DIED;
 
-	if (!host_is_quiet(&round->worker->host)) {
-		/* It went while it had nothing to do, or talks out of turn: no item's fault. */
+	if (!host_is_quiet(&round->worker->host) && round->idle_deaths++ < IDLE_DEATHS_MAX) {
+		/* It went while it had nothing to do, or talks out of turn: no item's fault.
+		 * Where it does so each time, the items show which of them get through. */
 		isolated_worker_kill(round->worker);
 		return;
 	}

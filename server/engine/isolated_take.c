@@ -28,6 +28,7 @@ static void write_head(struct share *share, struct stage_run *run, unsigned coun
 	const char *trace = pipeline_traceparent(run->pipeline);
 	struct share_order *order = share->order;
 
+	order->round++;
 	order->count = count;
 	order->timeout_ns = isolated_timeout_ns(run);
 	atomic_store(&order->cancelled, 0);

@@ -1,12 +1,12 @@
 /*
  * host: one supervised process that runs a stage, seen from the server.
  *
- *	host_start ─► host_tell(HOST_SETUP) ─► HOST_OPENED ─► (host_tell(HOST_RUN) ─►
- *HOST_DONE)* ─► host_end
+ *	host_start ─► host_tell(HOST_SETUP) ─► HOST_OPENED
+ *	           ─► (host_tell(HOST_RUN) ─► HOST_DONE)*  ─► host_end
  *
  * What is to be done and what came of it lies in the shared memory (share.h); the socket only
  * wakes: a word of one byte each way, lines for the log, counts, and the end of the file when
- *the process is gone, however it went.
+ * the process is gone, however it went.
  *
  * Owner: one thread at a time. Thread: host_stir() any.
  */
@@ -26,7 +26,7 @@ enum host_word {
 	HOST_QUIT = 'Q',    /* close the stage and end */
 	HOST_OPENED = 'O',  /* from the host: ready for batches */
 	HOST_REFUSED = 'F', /* the stage did not open: why */
-	HOST_DONE = 'D',    /* the report is written */
+	HOST_DONE = 'D',    /* the report is written: the number of the order's round */
 	HOST_LOG = 'L',     /* a line for the log */
 	HOST_COUNT = 'C',   /* so many of an event of the stage's own */
 	/* Of host_wait() alone. */

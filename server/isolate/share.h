@@ -1,8 +1,10 @@
 /*
  * share: the memory that the server and one host process have in common.
  *
- *	order   written by the server, mapped read-only in the host: a batch of items and their
- *texts report  written by the host: what became of each item, and the texts that were emitted
+ *	order   written by the server, mapped read-only in the host:
+ *	        a batch of items and their texts
+ *	report  written by the host:
+ *	        what became of each item, and the texts that were emitted
  *
  * Each is a sealed memfd: a host can neither write over what it was given nor shrink a file
  * under the server's feet (SIGBUS). What stands in a report was written by code that may do
@@ -39,6 +41,7 @@ struct share_item {
 };
 
 struct share_order {
+	uint64_t round; /* the host says which one it has done */
 	uint32_t count;
 	uint32_t setup_len;         /* of the first texts: what the host is to be (JSON) */
 	_Atomic uint32_t cancelled; /* nobody wants the items any more */

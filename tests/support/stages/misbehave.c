@@ -20,7 +20,7 @@ struct misbehave {
 };
 
 static const struct stage_param misbehave_params[] = {
-	{ "open", STAGE_STRING, .choices = "well|fail|segv|exit|loop", .def = "well",
+	{ "open", STAGE_STRING, .choices = "well|fail|segv|exit|loop|hasty", .def = "well",
 		.doc = "what happens when it is opened",
 		.offset = offsetof(struct misbehave, open) },
 	{ "close", STAGE_STRING, .choices = "well|segv|loop", .def = "well",
@@ -276,6 +276,18 @@ static enum stage_result misbehave_open(void *instance, struct stage_ctx *ctx)
 	return STAGE_OK;
 }
 
+/* It says itself that it is open, and more than it was asked. */
+static enum stage_result misbehave_worker_open(void *instance, struct stage_ctx *ctx)
+{
+	const struct misbehave *misbehave = instance;
+
+	if (strcmp(misbehave->open, "hasty") == 0) {
+		send(3, "O", 1, MSG_NOSIGNAL);
+		send(3, "D", 1, MSG_NOSIGNAL);
+	}
+	return STAGE_OK;
+}
+
 static void misbehave_close(void *instance, struct stage_ctx *ctx)
 {
 	const struct misbehave *misbehave = instance;
@@ -302,5 +314,5 @@ static enum stage_result misbehave_run(void *instance, struct stage_ctx *ctx)
 
 STAGE(.name = "misbehave", .version = "1.0.0", .summary = "Do what no stage should",
 	.threads = STAGE_PARALLEL, .instance_size = sizeof(struct misbehave),
-	.params = misbehave_params, .open = misbehave_open, .close = misbehave_close,
-	.run = misbehave_run);
+	.params = misbehave_params, .open = misbehave_open,
+	.worker_open = misbehave_worker_open, .close = misbehave_close, .run = misbehave_run);
