@@ -11,9 +11,9 @@
  *
  * The first row names the columns, unless `header_absent`: then `columns` does, itself a line
  * of CSV with commas, or they are c1, c2, … as many as the first row has. Every further row
- *becomes an object with one member a column, on one line; all values are strings, or with
- *`infer` unquoted numbers, true, false and null are what JSON takes them for, an empty one is
- *null.
+ * becomes an object with one member a column, on one line; all values are strings, or with
+ * `infer` unquoted numbers, true, false and null are what JSON takes them for, an empty one is
+ * null.
  *
  * Rows end with LF or CRLF; blank lines are passed over; a byte order mark is, too. A quote
  * opens a quoted field only as its first character, elsewhere it is a character like others.

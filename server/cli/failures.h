@@ -2,8 +2,8 @@
  * failures: failed items as a person reads them, or as the API would show them.
  *
  *	failed item 17 (line 18) at sha256 after 3 attempts: no string field 'text'
- *	{"item":17,"where":"line
- *18","stage":"sha256","attempts":3,"kind":"permanent","error":…,"input":…}
+ *	{"item":17,"where":"line 18","stage":"sha256","attempts":3,
+ *	 "kind":"permanent","error":…,"input":…}     (one line)
  *
  * Thread: any.
  */

@@ -1,8 +1,8 @@
 /*
  * feed: the items of files or standard input into a job, no faster than the job takes them.
  *
- *	read (pool) ─► split ─► json_check ─► upload ─► … no room: nothing is read until there
- *is
+ *	read (pool) ─► split ─► json_check ─► upload
+ *	(no room there: nothing is read until there is)
  *
  * It holds one piece of input and the item under way. When standard input pauses, what was
  * gathered goes on its way, so that a slow producer's items do not wait for company.

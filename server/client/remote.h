@@ -3,8 +3,8 @@
  *
  *	remote_open(&remote, &config, err)
  *	remote_call(remote, &request, &reply, err)       a request and its whole reply
- *	remote_start() … remote_wait() … remote_end()    the same beside other things to wait
- *for remote_close(remote)
+ *	remote_start() … remote_wait() … remote_end()    the same, with other things to wait for
+ *	remote_close(remote)
  *
  * One request at a time, over one connection that is kept. A reply of any status is a reply;
  * an error is when there was none, and then `reply.retry` says whether the same request may

@@ -1,11 +1,12 @@
 /*
  * activation: one batch of items through one stage, or through several fused ones.
  *
- *	begin (lock held): choose stage and batch ─► run (no lock): stage code ─► end (lock
- *held): outcomes
+ *	begin (lock held)  choose stage and batch
+ *	run (no lock)      stage code
+ *	end (lock held)    outcomes
  *
  * Thread: compute; that of an isolated stage blocking. An executor is one thread's memory for
- *it.
+ * it.
  */
 #ifndef LEAT_ENGINE_ACTIVATION_H
 #define LEAT_ENGINE_ACTIVATION_H

@@ -1,8 +1,8 @@
 /*
  * engine: jobs that run. What HTTP and the command line talk to.
  *
- *	engine_create ─► struct job ─► upload_line… ─► pipeline (compute threads) ─► ledger ─►
- *reader_fetch
+ *	engine_create ─► struct job ─► upload_line… ─► pipeline (compute threads)
+ *	                                                        └─► ledger ─► reader_fetch
  *
  * Everything here is called on the loop thread and returns at once. What has to wait for the
  * disk takes a reply: it is called later on the loop, exactly once, unless the call itself

@@ -6,8 +6,8 @@
  *
  * Names are the stage's own and so not to be trusted: METER_NAMES_MAX of them, short and of
  * letters; what goes beyond is counted as "other". A host process (hosted.h) has a meter too,
- *and tells the server what it has counted, batch by batch; levels, which would outlive it, it
- *keeps.
+ * and tells the server what it has counted, batch by batch; levels, which would outlive it,
+ * it keeps.
  *
  * Thread: any. Lock order: anything, then this one.
  */

@@ -1,9 +1,12 @@
 /*
  * pipeline: the stages of one job at work, and the queues between them.
  *
- *	inbox ─feed─► queue 0 ─► stage 0 ×w ─► queue 1 ─► … ─► last stage ×w ─► tail ─► flush
- *(commit thread) ▲ blocks in memory, in order                                        │ └
- *uploads, sources, reads of the ledger        sink ◄── finished ───┘ (where the job has one)
+ *	uploads, sources, reads of the ledger
+ *	  │ blocks in memory, in order
+ *	  ▼
+ *	inbox ─feed─► queue 0 ─► stage 0 ×w ─► queue 1 ─► … ─► last stage ×w ─► tail
+ *	                                                                          │ finished
+ *	          commit thread ◄─ flush ◄─ sink (where the job has one) ◄────────┘
  *
  * One lock a pipeline covers its queues, its inputs and its tail. It is held for moments: to
  * take a batch, and to give one back; never while stage code runs, never during I/O. What the

@@ -5,8 +5,8 @@
  *	                                  ▲ again after the stage's backoff ┘
  *
  * A stage with run_batch is given them in chunks (sink_chunk.c): `batch.items` of the job, or
- *as many as the stage likes. Of a chunk, those that failed for the moment are tried again
- *together.
+ * as many as the stage likes. Of a chunk, those that failed for the moment are tried again
+ * together.
  *
  * Failures are tried again here, `attempts` times, with the others behind them waiting: a sink
  * sees its items in order. One that may sleep waits its `retry.backoff_ms` in between, on its

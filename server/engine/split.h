@@ -4,8 +4,8 @@
  * Four shapes: NDJSON (one value a line, LF or CRLF, blank lines are passed over), a JSON
  * array (its elements are the items), a single value, CSV (a row is an object: stage_csv.h).
  * JSON text decides between the second and the third by its first byte. Nothing but the item
- *under way is ever buffered, and that only up to `item_max`: a longer one is refused by its
- *line without being kept.
+ * under way is ever buffered, and that only up to `item_max`: a longer one is refused by its
+ * line without being kept.
  *
  *	struct split split; split_init(&split, SPLIT_LINES, item_max);
  *	split_feed(&split, bytes, len);            borrowed until the next feed

@@ -1,8 +1,8 @@
 /*
  * rate: how many requests one may make.
  *
- *	guard_admit ─► rate_count ─► 429, or go on ─► a reply with RateLimit and
- *RateLimit-Policy
+ *	guard_admit ─► rate_count ─► 429, or go on
+ *	every reply: RateLimit and RateLimit-Policy
  *
  * Each token has a bucket that holds what may be asked in RATE_WINDOW_S seconds, and is filled
  * steadily; a request takes one out. Who shows no token has the bucket of his address. What

@@ -2,7 +2,7 @@
  * program: a stage that an operator made of a template by a file of stages-d.
  *
  * The template (STAGE_TEMPLATE) brings the code and the table of what such a file says; the
- *file brings that, and may say as well:
+ * file brings that, and may say as well:
  *
  *	"template": "exec",
  *	"description": "one line for people",

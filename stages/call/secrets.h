@@ -1,7 +1,6 @@
 /*
  * secrets: texts that the operator has named in stages.d/http.json, for templates to refer to
- *as
- * {$secret:NAME}. Only the request that is sent holds them: a reply that echoes one gets it
+ * as {$secret:NAME}. Only the request that is sent holds them: a reply that echoes one gets it
  * blanked out before anybody sees it, and no message of ours has ever held one.
  *
  *	"secrets": {

@@ -3,8 +3,8 @@
  *
  * It counts pwrite, pwritev, write, writev (kind 1), fdatasync, fsync, msync (kind 2) and pread
  * (kind 4; what is read through a map has no call) on files whose path ends with
- *LEAT_FAULTIO_FILE (default "data.mdb"), and fails those whose number lies in [fail_at, fail_at
- *+ fail_count). Two ways to steer it:
+ * LEAT_FAULTIO_FILE (default "data.mdb"), and fails those whose number lies in
+ * [fail_at, fail_at + fail_count). Two ways to steer it:
  *
  *	LEAT_FAULTIO_CONTROL=path	a file of at least sizeof(struct control), shared: a
  *					test arms it and reads counters as the server runs

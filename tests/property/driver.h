@@ -3,8 +3,8 @@
  * and compares what comes out with the model.
  *
  *	create ─► send lines in several uploads ─► close ─► wait ─► read ─► check
- *	                                                     ▲ run the failures again ┘ ─►
- *delete
+ *	                                                     ▲ run the failures again ┘
+ *	delete
  *
  * It never waits: driver_step() does a little of what can be done now, between turns of the
  * loop, so that one loop drives many of them.
