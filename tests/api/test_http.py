@@ -9,7 +9,7 @@ from support.leat import *
 from support.far import Far
 from support.server import die_with_parent
 
-TOKEN = "planted-\"token\"-4711"
+TOKEN = "planted-\"token\"-zqxjkv"
 CONFIG = {"secrets": {"token": {"$env": "HTTP_TOKEN"},
                       "elsewhere": {"value": {"$env": "HTTP_TOKEN"}, "hosts": ["other.test"]}}}
 
@@ -291,7 +291,7 @@ def test_secrets_are_sent_and_never_shown(t):
     shown.append(api.server.log.tail(10000))
     for text in shown:
         for form in (TOKEN, json.dumps(TOKEN)[1:-1], json.dumps(json.dumps(TOKEN)[1:-1])[1:-1],
-                     quoted(TOKEN), "4711"):
+                     quoted(TOKEN), "zqxjkv"):
             ok(form not in text, f"{form} is shown in {text[:300]}")
 
 
