@@ -264,7 +264,9 @@ static void late(struct isolated_round *round)
 		"took longer than %s (%llu): the stage's process was killed",
 		run->def->timeout_ms != 0 ? "timeout_ms" : "isolated-timeout",
 		(unsigned long long)(round->timeout_ns / NS_PER_MS));
-	if (!due) /* the late one got through after all, and another was begun */
+	/* The late one got through after all, and another was begun? Alone, there is no other,
+	 * whatever time the process has written down. */
+	if (!due && round->count > 1)
 		died_idle(round, pid, false, text);
 	else if (hand < round->count && hand >= done)
 		blame(round, hand, pid, FAILURE_TIMEOUT, text);
@@ -330,6 +332,8 @@ static void reported(struct isolated_round *round)
 		not_taken(round, taken, &err);
 		return;
 	}
+	if (done > 0)
+		round->idle_deaths = 0;
 	isolated_worked(worker->isolated);
 	share_trim(&worker->host.share);
 	if (stop == SHARE_EXHAUSTED) {

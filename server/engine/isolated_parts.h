@@ -46,7 +46,7 @@ struct isolated_round {
 	bool alone;     /* one item a round */
 	bool rested;    /* the last process did nothing but ask for another */
 	int64_t spared; /* a process was killed over this item once, by whomever; -1: none */
-	unsigned idle_deaths; /* of processes that had no item in hand */
+	unsigned idle_deaths; /* since items got through, of processes that had none in hand */
 };
 
 /* ---- hosts (isolated_host.c) ---- */
